@@ -1,0 +1,3 @@
+"""Sample-efficient reinforcement learning for real robots."""
+
+__version__ = "0.1.0"
