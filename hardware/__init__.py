@@ -1,0 +1,1 @@
+"""Drivers of real and fake devices."""

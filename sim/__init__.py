@@ -1,0 +1,1 @@
+"""MuJoCo behind the same driver protocols, tasks and benchmark suites."""

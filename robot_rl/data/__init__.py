@@ -1,0 +1,1 @@
+"""Replay, episodes on disk and what agents are fed."""

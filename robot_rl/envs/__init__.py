@@ -1,0 +1,1 @@
+"""The one environment, and what every environment of the house promises."""

@@ -1,0 +1,85 @@
+"""Environments and their demonstrators by name."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import gymnasium as gym
+
+from robot_rl.envs.options import EnvOptions
+from robot_rl.errors import ConfigError
+from robot_rl.protocols import Policy
+from robot_rl.registry import resolve
+from robot_rl.specs import EnvSpec
+
+TASKS = {
+    "reach": "sim.tasks.reach",
+    "pick_lift": "sim.tasks.pick_lift",
+    "peg_insert": "sim.tasks.peg_insert",
+}
+"""Our simulated tasks: modules with `make(options)` and `scripted(env, seed)`."""
+
+SUITES = {
+    "gymnasium": "robot_rl.envs.gymnasium_env:make",
+    "dmc": "sim.suites:make_dmc",
+    "metaworld": "sim.suites:make_metaworld",
+}
+"""Prefixes of `suite:id` names to functions (id, options) -> environment."""
+
+
+class Env(Protocol):
+    """A Gymnasium environment of the house: dict observations, actions in [-1, 1], `StepInfo` in `info`, and its spec."""
+
+    env_spec: EnvSpec
+    observation_space: gym.spaces.Dict
+    action_space: gym.spaces.Box
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode."""
+        ...
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance one control step."""
+        ...
+
+    def render(self) -> Any:
+        """Return an image uint8 [H, W, 3], RGB, for videos."""
+        ...
+
+    def close(self) -> None:
+        """Release what the environment holds."""
+        ...
+
+
+def make_env(name: str, options: EnvOptions | None = None) -> Env:
+    """Return the environment called `name`.
+
+    Args:
+        name: One of ours (`reach`, ...), `gymnasium:<id>`, `dmc:<domain>-<task>`, `metaworld:<task>`, or
+            `package.module:factory` where `factory(options)` returns an `Env`.
+        options: Defaults if None.
+
+    Raises:
+        ConfigError: If there is no such environment; the message lists what exists.
+    """
+    options = options or EnvOptions()
+    prefix, _, rest = name.partition(":")
+    if rest and prefix in SUITES:
+        return resolve(prefix, SUITES, "suite")(rest, options)
+    factories = {task: f"{module}:make" for task, module in TASKS.items()}
+    try:
+        factory = resolve(name, factories, "environment")
+    except ConfigError as error:
+        suites = ", ".join(f"{suite}:<id>" for suite in sorted(SUITES))
+        raise ConfigError(f"{error}, or {suites}") from error
+    return factory(options)
+
+
+def make_demonstrator(policy: str, env_name: str, env: Env, seed: int) -> Policy:
+    """Return the policy that demonstrates: `scripted` for our tasks, or `package.module:factory` called with (env, seed)."""
+    if policy == "scripted":
+        if env_name not in TASKS:
+            known = ", ".join(sorted(TASKS))
+            raise ConfigError(f"{env_name!r} has no scripted demonstrator; known: {known}; or give 'package.module:factory'")
+        return resolve(f"{TASKS[env_name]}:scripted", {}, "demonstrator")(env, seed)
+    return resolve(policy, {"scripted": ""}, "policy")(env, seed)

@@ -1,0 +1,55 @@
+"""What a user may ask of any environment, and what every environment's `info` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+import numpy as np
+
+from robot_rl.errors import ConfigError
+
+
+class StepInfo(TypedDict):
+    """Keys that are in `info` after every `step` of every environment of the house."""
+
+    action: np.ndarray
+    """[A] in [-1, 1]: what entered the action mapping (the human's if they intervened)."""
+    policy_action: np.ndarray
+    """[A]: what was given to `step`."""
+    is_intervention: bool
+    clamped: bool
+    """Whether the safety limit changed the command."""
+    success: bool
+    stamp: float
+    """s: when the returned observation was measured, on the robot's clock."""
+    fault: str
+    """What failed, or an empty string; a fault truncates the episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvOptions:
+    """Options of `make_env`."""
+
+    cameras: tuple[str, ...] = ()
+    """cameras to observe, for example front wrist"""
+    object_state: bool = True
+    """observe the objects' poses (true state in simulation)"""
+    image_size: int = 128
+    """observed images are square, in pixels"""
+    reward: Literal["sparse", "dense"] = "sparse"
+    """1 at success and 0 elsewhere, or the environment's own dense reward"""
+    max_steps: int | None = None
+    """steps after which an episode is truncated; None: the environment's own"""
+    success_rule: str | None = None
+    """how success is read in environments that are not ours: an info key, or `reward>=X` or `return>=X`"""
+    randomize: bool = False
+    """domain randomisation and device imperfections (our simulated tasks)"""
+    viewer: bool = False
+    """open MuJoCo's viewer (needs a display)"""
+
+    def __post_init__(self) -> None:
+        if self.image_size < 8:
+            raise ConfigError(f"image_size {self.image_size} is below 8 pixels")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ConfigError(f"max_steps {self.max_steps} is below 1")
