@@ -52,9 +52,7 @@ def rotate(q: np.ndarray, vector: np.ndarray) -> np.ndarray:
     w, x, y, z = q.tolist()
     vx, vy, vz = vector.tolist()
     tx, ty, tz = 2 * (y * vz - z * vy), 2 * (z * vx - x * vz), 2 * (x * vy - y * vx)
-    return np.array(
-        [vx + w * tx + y * tz - z * ty, vy + w * ty + z * tx - x * tz, vz + w * tz + x * ty - y * tx]
-    )
+    return np.array([vx + w * tx + y * tz - z * ty, vy + w * ty + z * tx - x * tz, vz + w * tz + x * ty - y * tx])
 
 
 def quaternion_to_matrix(q: np.ndarray) -> np.ndarray:
@@ -125,6 +123,4 @@ class Pose:
     def distance(self, other: Pose) -> tuple[float, float]:
         """Return how far apart two poses are: m, and rad in [0, pi]."""
         turn = quaternion_multiply(quaternion_conjugate(self.quaternion), other.quaternion)
-        return float(np.linalg.norm(self.position - other.position)), float(
-            np.linalg.norm(quaternion_to_rotvec(turn))
-        )
+        return float(np.linalg.norm(self.position - other.position)), float(np.linalg.norm(quaternion_to_rotvec(turn)))

@@ -154,7 +154,7 @@ class Transition:
     """Whether the safety limit changed the command."""
     policy_version: int = 0
     stamp: float = 0.0
-    """s, when `obs` was measured, on the robot's clock."""
+    """s since the first observation of the episode, when `obs` was measured."""
 
 
 @dataclass(frozen=True, slots=True)

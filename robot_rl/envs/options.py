@@ -22,7 +22,7 @@ class StepInfo(TypedDict):
     """Whether the safety limit changed the command."""
     success: bool
     stamp: float
-    """s: when the returned observation was measured, on the robot's clock."""
+    """s since the first observation of the episode, when the returned one was measured."""
     fault: str
     """What failed, or an empty string; a fault truncates the episode."""
 

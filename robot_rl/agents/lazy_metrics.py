@@ -1,0 +1,28 @@
+"""Metrics that cost nothing until somebody reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+class LazyMetrics(dict[str, float]):
+    """A `Metrics` dict that holds scalar tensors and converts on reading, so that an update never waits for its device."""
+
+    def __getitem__(self, key: str) -> float:
+        return float(super().__getitem__(key))
+
+    def __iter__(self) -> Iterator[str]:  # makes dict(metrics) go through __getitem__
+        return iter(super().keys())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key` as a float, or `default`."""
+        return self[key] if key in self else default
+
+    def values(self) -> Any:
+        """Return the values as floats."""
+        return [self[key] for key in self]
+
+    def items(self) -> Any:
+        """Return (name, float) pairs."""
+        return [(key, self[key]) for key in self]

@@ -1,0 +1,153 @@
+"""Hyper-parameters of SAC, with presets that reproduce the published recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from robot_rl.errors import ConfigError
+from robot_rl.nn.blocks import Activation
+
+
+@dataclass(frozen=True, slots=True)
+class SACConfig:
+    """One line each. The defaults are ours; `hil_serl()` and `rlpd()` are the published ones."""
+
+    batch_size: int = 256
+    """transitions an update"""
+    discount: float = 0.98
+    """per environment step"""
+    tau: float = 0.005
+    """share of the critic that moves into its target at each critic update"""
+    num_critics: int = 2
+    """critics in the ensemble"""
+    num_min_critics: int = 2
+    """critics drawn without replacement for each target, of which the smallest value counts (REDQ's M)"""
+    hidden_dims: tuple[int, ...] = (256, 256)
+    """widths of the hidden layers of every network"""
+    activation: Activation = "relu"
+    """non-linearity after each hidden layer"""
+    layer_norm: bool = True
+    """normalise before each non-linearity; keeps critics from diverging off the data"""
+    actor_lr: float = 3e-4
+    """Adam's step size for the actor"""
+    critic_lr: float = 3e-4
+    """Adam's step size for the critics, the gripper's included"""
+    temperature_lr: float = 3e-4
+    """Adam's step size for the temperature"""
+    init_temperature: float = 0.01
+    """entropy bonus at the start; for rewards of size 1"""
+    target_entropy: float | None = None
+    """entropy that the temperature steers to; None: minus half the number of continuous action dimensions"""
+    backup_entropy: bool = False
+    """add the next state's entropy bonus to the target"""
+    utd_ratio: float = 2.0
+    """critic updates per environment step; may be fractional"""
+    critic_actor_ratio: int = 2
+    """critic updates per update of actor and temperature"""
+    n_step: int = 1
+    """rewards summed before bootstrapping"""
+    actor_q: Literal["mean", "min"] = "mean"
+    """what the actor climbs: the ensemble's mean or its minimum"""
+    target_clip: tuple[float, float] | None = None
+    """feasible range of returns, (0, 1) for a single success reward; targets outside are clipped, which ends overestimation"""
+    reward_scale: float = 1.0
+    """multiplies rewards"""
+    reward_bias: float = 0.0
+    """added to every step's scaled reward"""
+    bc_weight: float = 0.0
+    """weight of behaviour cloning on demonstrations in the actor's loss"""
+    bc_weight_end: float = 0.0
+    """that weight after `bc_decay_steps`"""
+    bc_decay_steps: int = 0
+    """environment steps of learning over which the weight moves linearly to its end; 0: it stays"""
+    bc_q_filter: bool = False
+    """clone only demonstrated actions that the critics prefer to the actor's own"""
+    clone_std: float = 0.2
+    """standard deviation, before the squashing, that a cloned actor explores with"""
+    grasp_penalty: float = 0.02
+    """what a command that opens a closed gripper, or closes an open one, costs the gripper's critic"""
+    grasp_margin: float = 0.1
+    """lead in value that demonstrated gripper commands are given while cloning"""
+    grasp_epsilon: float = 0.01
+    """share of exploring steps with a random gripper command"""
+    explore_action: Literal["sample", "best"] = "sample"
+    """exploring: a sample, or the best of the candidates by the critics"""
+    eval_action: Literal["mean", "sample", "best"] = "mean"
+    """evaluating: the mean, a sample, or the best of the candidates by the critics"""
+    num_action_candidates: int = 16
+    """samples among which `best` chooses, beside the mean"""
+    candidate_q: Literal["mean", "min"] = "min"
+    """value by which `best` chooses: the ensemble's mean or its minimum"""
+    candidate_clone: bool = False
+    """let the frozen clone's action compete in `best`"""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """arithmetic of the networks' matrix products while learning"""
+    compile: bool = False
+    """compile the losses with torch.compile; needs a C++ compiler on a CPU"""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "num_critics", "critic_actor_ratio", "n_step", "num_action_candidates"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)} is below 1")
+        for name in (
+            "actor_lr",
+            "critic_lr",
+            "temperature_lr",
+            "init_temperature",
+            "utd_ratio",
+            "clone_std",
+            "reward_scale",
+        ):
+            if not getattr(self, name) > 0.0:
+                raise ConfigError(f"{name} {getattr(self, name):g} is not positive")
+        for name in ("bc_weight", "bc_weight_end", "bc_decay_steps", "grasp_penalty", "grasp_margin"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} {getattr(self, name):g} is negative")
+        if not 1 <= self.num_min_critics <= self.num_critics:
+            raise ConfigError(f"num_min_critics {self.num_min_critics} is not in 1..{self.num_critics}")
+        if not 0.0 < self.discount < 1.0 or not 0.0 < self.tau <= 1.0 or not 0.0 <= self.grasp_epsilon <= 1.0:
+            raise ConfigError(
+                f"discount {self.discount:g}, tau {self.tau:g} or grasp_epsilon {self.grasp_epsilon:g} is not a fraction"
+            )
+        if not self.hidden_dims or min(self.hidden_dims) < 1:
+            raise ConfigError(f"hidden_dims {self.hidden_dims} needs at least one positive width")
+        if self.target_clip is not None and not self.target_clip[0] < self.target_clip[1]:
+            raise ConfigError(f"target_clip {self.target_clip} is not (low, high)")
+
+    @classmethod
+    def hil_serl(cls) -> SACConfig:
+        """HIL-SERL (arXiv 2410.21845 and its repository), with targets drawn without replacement and exact update ratio."""
+        return cls(discount=0.97, activation="tanh", num_critics=2, num_min_critics=2, utd_ratio=2.0, grasp_epsilon=0.0)
+
+    @classmethod
+    def rlpd(cls) -> SACConfig:
+        """RLPD for dense-reward locomotion from state (arXiv 2302.02948, table 1)."""
+        return cls(
+            discount=0.99,
+            num_critics=10,
+            num_min_critics=2,
+            init_temperature=1.0,
+            backup_entropy=True,
+            utd_ratio=20.0,
+            critic_actor_ratio=20,
+            grasp_epsilon=0.0,
+        )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SACConfig:
+        """Return the config that `dataclasses.asdict` made before a round trip through JSON."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    @property
+    def chooses_best(self) -> bool:
+        """Whether acting ever chooses among candidates, and so needs the critics."""
+        return "best" in (self.explore_action, self.eval_action)
+
+    def bc_weight_at(self, step: int) -> float:
+        """Return the cloning weight after `step` environment steps of learning."""
+        if self.bc_decay_steps == 0:
+            return self.bc_weight
+        progress = min(1.0, step / self.bc_decay_steps)
+        return self.bc_weight + progress * (self.bc_weight_end - self.bc_weight)

@@ -1,0 +1,157 @@
+"""What acting with SAC needs, and nothing of learning."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from robot_rl.agents.grasp_critic import GraspCritic
+from robot_rl.agents.sac_config import SACConfig
+from robot_rl.data.spec_json import spec_from_json, spec_to_json
+from robot_rl.errors import ConfigError
+from robot_rl.nn.actor_critic import Actor, CriticEnsemble
+from robot_rl.nn.blocks import set_product_dtype
+from robot_rl.nn.distributions import squashed_sample
+from robot_rl.nn.encoders import StateEncoder
+from robot_rl.specs import EnvSpec
+from robot_rl.types import Observation
+
+
+class ActingNetworks(nn.Module):
+    """Encoder, actor and gripper critic; critics and clone only where the config chooses among candidate actions."""
+
+    def __init__(self, spec: EnvSpec, config: SACConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        if not spec.action.continuous:
+            raise ConfigError(f"SAC needs a continuous action dimension; {spec.name!r} has only {spec.action.names}")
+        self.encoder = StateEncoder(spec.obs)
+        self.actor = Actor(
+            self.encoder.dim,
+            len(spec.action.continuous),
+            config.hidden_dims,
+            activation=config.activation,
+            layer_norm=config.layer_norm,
+            generator=generator,
+        )
+        self.grasp = GraspCritic(spec, self.encoder.dim, config, generator) if spec.action.discrete else None
+        self.critic: CriticEnsemble | None = None
+        self.clone: Actor | None = None
+
+
+def build_critic(spec: EnvSpec, config: SACConfig, generator: torch.Generator) -> CriticEnsemble:
+    """Return the critics of the continuous action dimensions."""
+    return CriticEnsemble(
+        config.num_critics,
+        StateEncoder(spec.obs).dim,
+        len(spec.action.continuous),
+        config.hidden_dims,
+        activation=config.activation,
+        layer_norm=config.layer_norm,
+        generator=generator,
+    )
+
+
+class SACPolicy:
+    """Acts from the networks it is given; their owner says whether they still learn."""
+
+    def __init__(
+        self, spec: EnvSpec, config: SACConfig, networks: ActingNetworks, generator: torch.Generator, version: int = 0
+    ) -> None:
+        self.spec = spec
+        self.config = config
+        self.version = version
+        self.networks = networks
+        self.generator = generator
+        self._device = generator.device
+        self._continuous = list(spec.action.continuous)
+
+    def begin_episode(self) -> None:
+        """Nothing is remembered between episodes."""
+
+    @torch.inference_mode()
+    def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
+        """Return an action float32 [A] in [-1, 1]; `explore_action` and `eval_action` say how it is chosen."""
+        encoder, grasp = self.networks.encoder, self.networks.grasp
+        x = encoder({key: torch.as_tensor(obs[key], device=self._device) for key in encoder.keys if key in obs})[None]
+        continuous = self._choose(x, self.config.explore_action if explore else self.config.eval_action)
+        if grasp is None:
+            return continuous.cpu().numpy()
+        action = np.empty(self.spec.action.dim, dtype=np.float32)
+        action[self._continuous] = continuous.cpu().numpy()
+        action[grasp.indices] = self._grip(grasp, x, explore).cpu().numpy()
+        return action
+
+    def _choose(self, x: Tensor, how: str) -> Tensor:
+        """Return continuous actions [Ac] for one state [1, D]."""
+        mean, log_std = self.networks.actor(x)
+        if how == "mean":
+            return torch.tanh(mean)[0]
+        count = 1 if how == "sample" else self.config.num_action_candidates
+        noise = torch.randn(count, mean.shape[-1], generator=self.generator, device=self._device)
+        samples, _ = squashed_sample(mean, log_std, noise)
+        if how == "sample" or self.networks.critic is None:
+            return samples[0]
+        candidates = [samples, torch.tanh(mean)]
+        if self.networks.clone is not None:
+            candidates.append(torch.tanh(self.networks.clone(x)[0]))
+        return self._best(self.networks.critic, x, torch.cat(candidates))
+
+    def _best(self, critic: CriticEnsemble, x: Tensor, actions: Tensor) -> Tensor:
+        """Return the one of `actions` [C, Ac] that the critics value most in `x` [1, D]."""
+        q = critic(x.expand(len(actions), -1), actions)  # [N, C]
+        value = q.mean(0) if self.config.candidate_q == "mean" else q.amin(0)
+        return actions[value.argmax()]
+
+    def _grip(self, grasp: GraspCritic, x: Tensor, explore: bool) -> Tensor:
+        """Return gripper actions [G]."""
+        if explore and torch.rand((), generator=self.generator, device=self._device) < self.config.grasp_epsilon:
+            return grasp.decode(torch.randint(grasp.num_commands, (), generator=self.generator, device=self._device))
+        return grasp.decode(grasp(x)[0].argmax())
+
+    def frozen_copy(self, seed: int) -> SACPolicy:
+        """Return a policy with its own weights and its own randomness, computing in float32."""
+        networks = copy.deepcopy(self.networks).requires_grad_(False)
+        set_product_dtype(networks, torch.float32)
+        return SACPolicy(
+            self.spec, self.config, networks, torch.Generator(self._device).manual_seed(seed), self.version
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write `policy.safetensors` and `policy.json` into `folder`, which is created."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.networks.state_dict().items()}
+        save_file(weights, folder / "policy.safetensors")
+        about = {"kind": "sac", "version": self.version, "spec": spec_to_json(self.spec), "config": asdict(self.config)}
+        (folder / "policy.json").write_text(json.dumps(about, indent=2))
+
+    @classmethod
+    def load(cls, folder: Path, *, seed: int = 0, device: str = "cpu") -> SACPolicy:
+        """Read what `save` wrote.
+
+        Raises:
+            ConfigError: If the folder holds no SAC policy.
+        """
+        try:
+            about = json.loads((folder / "policy.json").read_text())
+            weights = load_file(folder / "policy.safetensors", device=device)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise ConfigError(f"{folder} holds no readable policy ({error})") from error
+        if about.get("kind") != "sac":
+            raise ConfigError(f"{folder} holds a policy of kind {about.get('kind')!r}, not 'sac'")
+        spec, config = spec_from_json(about["spec"]), SACConfig.from_json(about["config"])
+        networks = ActingNetworks(spec, config, torch.Generator())
+        if config.chooses_best:
+            networks.critic = build_critic(spec, config, torch.Generator())
+        if any(name.startswith("clone.") for name in weights):
+            networks.clone = copy.deepcopy(networks.actor)
+        networks.to(device).load_state_dict(weights)
+        generator = torch.Generator(device).manual_seed(seed)
+        return cls(spec, config, networks.requires_grad_(False), generator, about["version"])

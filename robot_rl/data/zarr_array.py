@@ -1,0 +1,159 @@
+"""Zarr v3 arrays that grow row by row, written and read file by file.
+
+The zarr library takes 2 ms to write an array and 1 ms to read it, however small, and an episode has fifteen; here it is
+a tenth of that. Any zarr v3 reader opens these files, and what other codecs made is read through the library.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numcodecs.blosc
+import numpy as np
+from numcodecs.blosc import Blosc
+
+from robot_rl.errors import DatasetError
+from robot_rl.specs import ArraySpec
+
+numcodecs.blosc.use_threads = False  # its threads hang a process that forks; the zarr library sets the same
+
+CODEC = Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE)
+"""Measured on 128x128 images: rendered 11x smaller, a camera's clean picture 1.3x, noise not at all; 150 to 600 MB/s.
+Level 5 halves the speed, lz4 halves the gain, shuffling bits does not help."""
+
+CODEC_CONFIGURATION = {"typesize": 1, "cname": "zstd", "clevel": 3, "shuffle": "noshuffle", "blocksize": 0}
+CODECS = [
+    {"name": "bytes", "configuration": {"endian": "little"}},
+    {"name": "blosc", "configuration": CODEC_CONFIGURATION},
+    {"name": "crc32c"},
+]
+METADATA = "zarr.json"
+
+
+class ArrayWriter:
+    """An array on disk to which rows are appended; a full chunk is written at once, the rest by `flush`."""
+
+    def __init__(self, path: Path, row: ArraySpec, chunk_rows: int) -> None:
+        """Prepare the array `path` of rows like `row`; the first full chunk or `flush` creates it."""
+        self._path, self._row = path, row
+        self._chunk = np.zeros((chunk_rows, *row.shape), row.dtype)
+        self._length, self._described = 0, 0
+        self._is_dirty = False  # whether the chunk differs from what is on disk
+
+    def append(self, value: np.ndarray | float | bool) -> None:
+        """Append one row, copied."""
+        index = self._length % len(self._chunk)
+        if index == 0:
+            self._chunk[:] = 0
+        self._chunk[index] = value
+        self._length, self._is_dirty = self._length + 1, True
+        if index == len(self._chunk) - 1:
+            self._write_chunk()
+
+    def amend_last(self, value: np.ndarray | float | bool) -> None:
+        """Replace the newest row."""
+        self._chunk[(self._length - 1) % len(self._chunk)] = value
+        self._is_dirty = True
+
+    def flush(self) -> None:
+        """Make everything appended readable."""
+        if self._is_dirty:
+            self._write_chunk()
+        if self._described != self._length:
+            replace(self._path / METADATA, json.dumps(self._metadata()).encode())
+            self._described = self._length
+
+    def _write_chunk(self) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        data = CODEC.encode(self._chunk)
+        checksum = google_crc32c.value(data).to_bytes(4, "little")
+        index = (self._length - 1) // len(self._chunk)
+        replace(self._path / _chunk_name(index, self._chunk.ndim), data + checksum)
+        self._is_dirty = False
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": [self._length, *self._row.shape],
+            "data_type": self._row.dtype,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(self._chunk.shape)}},
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+            "fill_value": False if self._row.dtype == "bool" else 0,
+            "codecs": CODECS,
+            "attributes": {},
+        }
+
+
+def write_group(path: Path, attributes: dict[str, Any]) -> None:
+    """Make `path` a zarr group with these attributes, replacing those it had."""
+    path.mkdir(parents=True, exist_ok=True)
+    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    replace(path / METADATA, json.dumps(group, indent=1).encode())
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of the zarr group `path`. Raises OSError or DatasetError."""
+    return _read_metadata(path).get("attributes", {})
+
+
+def read_array(path: Path, row: ArraySpec, rows: int) -> np.ndarray:
+    """Return the first rows of an array, [rows, ...].
+
+    Args:
+        path: The array's folder.
+        row: What each row must be.
+        rows: How many are wanted, at least 1; the array may have more.
+
+    Raises:
+        OSError: If a file is missing or cannot be read.
+        DatasetError: If the array is damaged, too short, or of another type.
+    """
+    metadata = _read_metadata(path)
+    shape, dtype = metadata.get("shape", [0]), metadata.get("data_type")
+    if shape[0] < rows or tuple(shape[1:]) != row.shape or dtype != row.dtype:
+        raise DatasetError(f"{path}: is {dtype} {shape}, expected {row.dtype} {[rows, *row.shape]}")
+    if metadata.get("codecs") != CODECS or metadata["chunk_key_encoding"]["configuration"]["separator"] != ".":
+        return _read_with_library(path)[:rows]
+    chunk_shape = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+    num_chunks = math.ceil(rows / chunk_shape[0])
+    chunks = [_read_chunk(path / _chunk_name(i, len(shape)), chunk_shape, row.dtype) for i in range(num_chunks)]
+    return np.concatenate(chunks)[:rows] if len(chunks) > 1 else chunks[0][:rows]
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file so that it is either as before or complete, whenever the process dies."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _chunk_name(index: int, ndim: int) -> str:
+    return ".".join(["c", str(index), *["0"] * (ndim - 1)])
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    try:
+        metadata = json.loads((path / METADATA).read_bytes())
+    except ValueError as error:
+        raise DatasetError(f"{path / METADATA}: not JSON ({error})") from error
+    if not isinstance(metadata, dict) or metadata.get("zarr_format") != 3:
+        raise DatasetError(f"{path / METADATA}: not zarr version 3")
+    return metadata
+
+
+def _read_chunk(file: Path, shape: list[int], dtype: str) -> np.ndarray:
+    data = file.read_bytes()
+    if len(data) < 20 or google_crc32c.value(data[:-4]) != int.from_bytes(data[-4:], "little"):
+        raise DatasetError(f"{file}: checksum does not match; the file is damaged")
+    return np.frombuffer(CODEC.decode(data[:-4]), dtype).reshape(shape)
+
+
+def _read_with_library(path: Path) -> np.ndarray:
+    import zarr  # slow to import, and needed for foreign files only
+
+    return np.asarray(zarr.open_array(path, mode="r")[:])

@@ -1,0 +1,157 @@
+"""What the numbers of an action mean: the mapping from [A] in [-1, 1] to a command for the robot's parts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from robot_rl.envs.parts import part_spec, part_state
+from robot_rl.errors import ConfigError
+from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, rotate, rotvec_to_quaternion
+from robot_rl.specs import ActionSpec, ArmSpec, GripperSpec, RobotSpec
+from robot_rl.types import ArmState, ArmTarget, Command, GripperTarget, RobotState
+
+AXES = ("x", "y", "z", "roll", "pitch", "yaw")
+RANGE_SLACK = 1e-6
+"""Rounding to float32 may carry a policy's tanh this far past 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionConfig:
+    """A change of the tcp pose per control step, and the gripper."""
+
+    part: str = "arm"
+    """the arm that is moved"""
+    frame: Literal["tcp", "base"] = "tcp"
+    """axes of the change: the tool's own or the robot's base"""
+    axes: tuple[str, ...] = ("x", "y", "z", "yaw")
+    """which of x y z roll pitch yaw the policy moves; roll, pitch and yaw are the rotation vector's components"""
+    position_scale_m: float = 0.02
+    """m moved by an action of 1"""
+    rotation_scale_rad: float = 0.1
+    """rad turned by an action of 1"""
+    reference: Literal["measured", "target"] = "measured"
+    """what the change is added to: the measured pose, or the last target kept within the spring's range of it"""
+    gripper: Literal["none", "continuous", "discrete"] = "none"
+    """none: left alone; continuous: -1 closed to 1 open; discrete: -1 close, 0 stay, 1 open"""
+    gripper_part: str = "gripper"
+    """the gripper that is moved"""
+
+    def __post_init__(self) -> None:
+        unknown = [axis for axis in self.axes if axis not in AXES]
+        if unknown or len(set(self.axes)) != len(self.axes):
+            raise ConfigError(f"axes {self.axes} must be distinct and of: {', '.join(AXES)}")
+        if not self.axes and self.gripper == "none":
+            raise ConfigError("an action needs at least one axis or the gripper")
+        if not (self.position_scale_m > 0 and self.rotation_scale_rad > 0):
+            raise ConfigError(
+                f"position_scale_m {self.position_scale_m} and rotation_scale_rad {self.rotation_scale_rad} "
+                "must be positive"
+            )
+
+
+class ActionMapper:
+    """Turns actions into commands. Remembers, within an episode, the gripper's wish and the last target sent."""
+
+    def __init__(self, config: ActionConfig, robot: RobotSpec) -> None:
+        self._config = config
+        self._arm = part_spec(robot, config.part, ArmSpec)
+        names = [f"{config.part}/{axis}" for axis in config.axes]
+        if config.gripper != "none":
+            part_spec(robot, config.gripper_part, GripperSpec)
+            names.append(config.gripper_part)
+        discrete = (len(names) - 1,) if config.gripper == "discrete" else ()
+        self.spec = ActionSpec(tuple(names), discrete)
+        scales = (config.position_scale_m,) * 3 + (config.rotation_scale_rad,) * 3
+        self._axes = tuple((AXES.index(axis), scales[AXES.index(axis)]) for axis in config.axes)
+        self._opening: float | None = None
+        self._anchor: Pose | None = None
+
+    def begin_episode(self) -> None:
+        """Forget the last episode's targets."""
+        self._opening = None
+        self._anchor = None
+
+    def check(self, action: np.ndarray) -> np.ndarray:
+        """Return a copy of `action`, float32 [A] in [-1, 1].
+
+        Raises:
+            ValueError: If the shape, a number or the range is wrong; the message names the dimension.
+        """
+        try:
+            checked = np.array(action, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"action {action!r} is not an array of numbers") from error
+        if checked.shape != (self.spec.dim,):
+            raise ValueError(
+                f"action has shape {checked.shape}; expected ({self.spec.dim},): {', '.join(self.spec.names)}"
+            )
+        magnitude = [abs(value) for value in checked.tolist()]
+        if all(value <= 1 for value in magnitude):
+            return checked
+        for name, value, asked in zip(self.spec.names, magnitude, checked.tolist(), strict=True):
+            if not value <= 1 + RANGE_SLACK:  # written so that NaN fails too
+                raise ValueError(f"action {name!r} is {asked:g}; actions are finite numbers in [-1, 1]")
+        return np.clip(checked, -1, 1)
+
+    def command(self, action: np.ndarray, state: RobotState) -> Command:
+        """Return what `action`, float32 [A] in [-1, 1], asks of the robot in `state`."""
+        values = action.tolist()
+        delta = [0.0] * 6
+        for (slot, scale), value in zip(self._axes, values, strict=False):
+            delta[slot] = value * scale
+        arm = part_state(state, self._config.part, ArmState)
+        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta))}
+        if self._config.gripper != "none":
+            self._update_opening(values[-1])
+            if self._opening is not None:
+                command[self._config.gripper_part] = GripperTarget(self._opening)
+        return command
+
+    def sent(self, command: Command) -> None:
+        """Remember what the robot was really told: the next change of a `target` reference starts there."""
+        target = command.get(self._config.part)
+        if isinstance(target, ArmTarget):
+            self._anchor = target.pose
+
+    def _moved(self, measured: Pose, delta: list[float]) -> Pose:
+        """Return the measured pose, or the last target, moved by `delta` [6], m and rad."""
+        if self._config.reference == "measured" or self._anchor is None:
+            return displace(measured, delta, self._config.frame)
+        return leash(displace(self._anchor, delta, self._config.frame), measured, self._arm.max_spring)
+
+    def _update_opening(self, value: float) -> None:
+        """Set the wished opening. Until a discrete gripper is first told, it keeps the grip that the reset gave it."""
+        if self._config.gripper == "continuous":
+            self._opening = (value + 1) / 2
+        elif abs(value) > 0.5:
+            self._opening = 1.0 if value > 0 else 0.0
+
+
+def displace(pose: Pose, delta: list[float], frame: Literal["tcp", "base"]) -> Pose:
+    """Return `pose` moved by `delta` [6], m then rotation vector in rad, both along the axes of `frame`.
+
+    A change transforms between the frames by diag(R, R): in the base frame the tool turns about the tcp and not about
+    the base's origin.
+    """
+    shift, turn = np.array(delta[:3]), rotvec_to_quaternion(np.array(delta[3:]))
+    if frame == "tcp":
+        return Pose(pose.position + rotate(pose.quaternion, shift), quaternion_multiply(pose.quaternion, turn))
+    return Pose(pose.position + shift, quaternion_multiply(turn, pose.quaternion))
+
+
+def leash(target: Pose, measured: Pose, max_spring: tuple[float, float]) -> Pose:
+    """Return `target` drawn to within `max_spring` (m, rad) of `measured`, so that a blocked arm does not wind up."""
+    max_distance, max_angle = max_spring
+    offset = target.position - measured.position
+    distance = math.hypot(*offset.tolist())
+    if distance > max_distance:
+        offset *= max_distance / distance
+    turn = Pose(offset, quaternion_multiply(target.quaternion, quaternion_conjugate(measured.quaternion))).rotvec
+    angle = math.hypot(*turn.tolist())
+    if angle > max_angle:
+        turn *= max_angle / angle
+    return Pose(measured.position + offset, quaternion_multiply(rotvec_to_quaternion(turn), measured.quaternion))

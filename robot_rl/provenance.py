@@ -1,0 +1,66 @@
+"""What a run was made with: versions, platform and git revision, and nothing that names a machine or a person."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "robot-rl",
+    "torch",
+    "numpy",
+    "mujoco",
+    "gymnasium",
+    "dm-control",
+    "gymnasium-robotics",
+    "metaworld",
+    "zarr",
+)
+"""Packages whose version can change a result."""
+
+
+def describe() -> dict[str, Any]:
+    """Return the environment of this process as JSON-ready values."""
+    return {
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu_count": os.cpu_count(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "git": git_state(Path(__file__).parent),
+    }
+
+
+def git_state(package: Path) -> dict[str, Any] | None:
+    """Return `{"revision", "dirty"}` of the checkout that tracks the Python package `package`; None if none does."""
+    # A virtual environment may lie inside somebody else's checkout: only one that tracks our files is ours.
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    revision = _git(package, "rev-parse", "HEAD")
+    return (
+        None
+        if revision is None
+        else {"revision": revision, "dirty": bool(_git(package, "status", "--porcelain", ":/"))}
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,137 @@
+"""Reading `stations/<name>.toml`: every mistake is reported with its file, its key and what would be allowed."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from robot_rl.errors import ConfigError
+from robot_rl.station import Calibration, CameraDevice, Device, Station, Workspace
+
+FOLDER = Path("stations")
+"""Where stations lie, seen from where scripts are started."""
+
+
+def load_station(name: str | Path, folder: Path = FOLDER) -> Station:
+    """Return the station called `name`, or described by the file `name`.
+
+    Raises:
+        ConfigError: If there is no such file, or something in it is unknown, missing or of the wrong kind.
+    """
+    path = Path(name) if str(name).endswith(".toml") else folder / f"{name}.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"
+        raise ConfigError(
+            f"no station file {path}; stations in {folder}/: {known}; or give a path to a .toml"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    top = _Table(path, "", data)
+    top.allow("robot", "cameras", "teleop", "workspace", "calibration")
+    teleop, calibration = top.table("teleop"), top.table("calibration")
+    return Station(
+        name=path.stem,
+        source=path,
+        robot=_device(top.table("robot", required=True)),
+        cameras={name: _camera(table) for name, table in top.tables("cameras").items()},
+        teleop=_device(teleop) if teleop else None,
+        workspace={name: _workspace(table) for name, table in top.tables("workspace").items()},
+        calibration=_calibration(calibration) if calibration else None,
+    )
+
+
+class _Table:
+    """One table of the file, which knows where it stands. A table that is not there is false."""
+
+    def __init__(self, file: Path, path: str, values: Mapping[str, Any] | None) -> None:
+        self._file, self._path, self._values = file, path, values
+
+    def __bool__(self) -> bool:
+        return self._values is not None
+
+    def allow(self, *keys: str) -> None:
+        """Raise if there is any other key."""
+        for key in self._values or {}:
+            if key not in keys:
+                close = difflib.get_close_matches(key, keys, n=1)
+                hint = f" (did you mean {close[0]!r}?)" if close else ""
+                raise self.error(f"has unknown key {key!r}{hint}; allowed: {', '.join(keys)}")
+
+    def get(self, key: str, kind: type, description: str, default: Any = ...) -> Any:
+        """Return a value that is of `kind`; without a default it must be there."""
+        value = (self._values or {}).get(key, default)
+        if value is ...:
+            raise self.error(f"lacks {key!r}, {description}")
+        if value is not default and not isinstance(value, kind):
+            raise self.error(f"{key} must be {description}, is {value!r}")
+        return value
+
+    def numbers(self, key: str, count: int, kind: type | tuple[type, ...], description: str) -> tuple[Any, ...]:
+        """Return a list of `count` numbers as a tuple."""
+        value = self.get(key, list, description)
+        if len(value) != count or any(isinstance(item, bool) or not isinstance(item, kind) for item in value):
+            raise self.error(f"{key} must be {description}, is {value!r}")
+        return tuple(value)
+
+    def has(self, key: str) -> bool:
+        """Return whether the key is there."""
+        return key in (self._values or {})
+
+    def table(self, key: str, *, required: bool = False) -> _Table:
+        """Return a sub-table."""
+        values = self.get(key, dict, f"a table [{self._join(key)}]", ... if required else None)
+        return _Table(self._file, self._join(key), values)
+
+    def tables(self, key: str) -> dict[str, _Table]:
+        """Return the sub-tables of a sub-table, by name; none if it is not there."""
+        parent = self.table(key)
+        return {name: parent.table(name, required=True) for name in parent._values or {}}
+
+    def error(self, message: str) -> ConfigError:
+        """Return an error that names file and table."""
+        where = f"[{self._path}] " if self._path else ""
+        return ConfigError(f"{self._file}: {where}{message}")
+
+    def _join(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+
+def _device(table: _Table) -> Device:
+    table.allow("driver", "options")
+    return Device(*_driver_and_options(table))
+
+
+def _camera(table: _Table) -> CameraDevice:
+    table.allow("driver", "options", "crop")
+    crop = None
+    if table.has("crop"):
+        description = "[top, left, height, width] in pixels"
+        top, left, height, width = table.numbers("crop", 4, int, description)
+        if min(top, left) < 0 or min(height, width) < 1:
+            raise table.error(f"crop must be {description} inside the picture, is {[top, left, height, width]}")
+        crop = (top, left, height, width)
+    return CameraDevice(*_driver_and_options(table), crop=crop)
+
+
+def _driver_and_options(table: _Table) -> tuple[str, dict[str, Any]]:
+    driver = table.get("driver", str, "a driver's name or 'package.module:Class'")
+    return driver, table.get("options", dict, "a table of the driver's options", {})
+
+
+def _workspace(table: _Table) -> Workspace:
+    table.allow("low_m", "high_m")
+    low, high = (table.numbers(key, 3, (int, float), "[x, y, z] in m, base frame") for key in ("low_m", "high_m"))
+    if not all(a < b for a, b in zip(low, high, strict=True)):
+        raise table.error(f"low_m {list(low)} is not below high_m {list(high)}")
+    return Workspace(tuple(map(float, low)), tuple(map(float, high)))  # pyright: ignore[reportArgumentType] (3 each)
+
+
+def _calibration(table: _Table) -> Calibration:
+    table.allow("date", "note")
+    return Calibration(table.get("date", date, "a date such as 2026-01-31"), table.get("note", str, "a text", ""))

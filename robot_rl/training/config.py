@@ -1,0 +1,111 @@
+"""What a training run is made of, as one value that is written into the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from robot_rl.agents.sac_config import SACConfig
+from robot_rl.envs.options import EnvOptions
+from robot_rl.errors import ConfigError, RunError
+
+
+@dataclass(frozen=True, slots=True)
+class DemoConfig:
+    """Where demonstrations come from."""
+
+    episodes: int = 20
+    """demonstrations to learn from; 0: none"""
+    policy: str = "scripted"
+    """who demonstrates when there is no folder: `scripted`, or `package.module:factory` called with (env, seed)"""
+    folder: str | None = None
+    """recorded demonstrations; None: record them with the policy"""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 0:
+            raise ConfigError(f"demo episodes {self.episodes} is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStartConfig:
+    """How the agent is brought to the level of its demonstrations before it may change (Nothing here happens without demonstrations)."""
+
+    clone_steps: int = 1500
+    """behaviour cloning updates of the actor on the demonstrations"""
+    env_steps: int = 300
+    """environment steps that the clone acts before learning starts; they count as environment steps"""
+    critic_steps: int = 500
+    """critic updates on demonstrations and the clone's rollouts, actor frozen"""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """When and how success is measured."""
+
+    every: int = 500
+    """environment steps between evaluations"""
+    episodes: int = 20
+    """episodes of each"""
+    final_episodes: int = 50
+    """episodes of the last one, on starts that were never seen before; the clone and the demonstrator are measured on the same"""
+    videos: int = 4
+    """episodes filmed at the end; 0: none"""
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.episodes < 1 or self.final_episodes < 1 or self.videos < 0:
+            raise ConfigError(
+                f"evaluation every {self.every}, episodes {self.episodes}, final {self.final_episodes} must be positive"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """One training run."""
+
+    task: str
+    """environment: reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, or package.module:factory"""
+    env: EnvOptions = field(default_factory=EnvOptions)
+    agent: Literal["sac"] = "sac"
+    """which learner"""
+    sac: SACConfig = field(default_factory=SACConfig)
+    demos: DemoConfig = field(default_factory=DemoConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    seed: int = 0
+    env_steps: int = 5000
+    """environment steps of the whole run"""
+    random_steps: int = 500
+    """environment steps of uniformly random actions at the start; only without demonstrations"""
+    demo_fraction: float = 0.5
+    """share of every batch that is drawn from the demonstrations"""
+    replay_capacity: int = 200_000
+    """environment steps that the online replay holds"""
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    threads: int = 0
+    """torch threads; 0: leave as it is"""
+
+    def __post_init__(self) -> None:
+        if self.env_steps < 1:
+            raise ConfigError(f"env_steps {self.env_steps} is below 1")
+        if not 0.0 <= self.demo_fraction <= 1.0:
+            raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
+
+
+def config_from_json(values: Mapping[str, Any]) -> TrainConfig:
+    """Return the configuration that a run's config.json holds.
+
+    Raises:
+        RunError: If it was not written by this version; the message names the fields.
+    """
+    try:
+        return _ADAPTER.validate_python(values)
+    except ValidationError as error:
+        causes = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise RunError(f"config.json does not fit this version: {causes}") from error
+
+
+_ADAPTER = TypeAdapter(TrainConfig)

@@ -1,0 +1,120 @@
+"""Learning curves: success over environment steps and over time, read from runs and drawn as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from robot_rl.csv_table import read_rows
+from robot_rl.errors import RunError
+from robot_rl.training.statistics import wilson_interval
+
+EVALUATIONS = "evaluations.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The evaluations of one run, `P` of them, in order."""
+
+    env_steps: np.ndarray
+    """[P]."""
+    wall_s: np.ndarray
+    """[P], s."""
+    successes: np.ndarray
+    """[P]."""
+    episodes: np.ndarray
+    """[P], episodes of each evaluation."""
+
+    @property
+    def rate(self) -> np.ndarray:
+        """[P], share of successes."""
+        return self.successes / self.episodes
+
+
+def read_curve(run: Path) -> Curve:
+    """Return the curve of a run folder.
+
+    Raises:
+        RunError: If it has no evaluations, or a damaged table.
+    """
+    rows = read_rows(run / EVALUATIONS)
+    if not rows:
+        raise RunError(f"{run / EVALUATIONS} holds no evaluation yet")
+    try:
+        columns = [np.array([float(row[name] or 0) for row in rows]) for name in Curve.__slots__]
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{run / EVALUATIONS} is damaged: {error!r}") from error
+    return Curve(*columns)
+
+
+def plot_success(
+    curves: Mapping[str, Sequence[Curve]],
+    path: Path,
+    title: str = "",
+    references: Mapping[str, float] | None = None,
+) -> None:
+    """Write a PNG: success over environment steps on the left, over minutes on the right.
+
+    Runs under one label share a colour. Bands are Wilson 95% intervals; of several runs with the same evaluation
+    points the pooled rate is drawn with its band, and each run as a thin line.
+
+    Args:
+        curves: Runs by label; usually the seeds of one method.
+        path: Of the PNG.
+        title: Above the picture.
+        references: Success rates to draw as dashed lines, by label (`clone`, `demonstrator`).
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    by_steps, by_time = figure.subplots(1, 2, sharey=True)
+    for index, (label, runs) in enumerate(curves.items()):
+        _draw(by_steps, by_time, runs, label, f"C{index}")
+    for style, (label, rate) in zip(cycle(("--", ":", "-.")), (references or {}).items(), strict=False):
+        for axes in (by_steps, by_time):
+            axes.axhline(rate, color="0.35", linestyle=style, linewidth=1.2, label=label)
+    by_steps.set(xlabel="environment steps", ylabel="success", ylim=(-0.03, 1.03))
+    by_time.set(xlabel="minutes")
+    by_steps.legend(loc="lower right", fontsize="small")
+    for axes in (by_steps, by_time):
+        axes.grid(alpha=0.25)
+    figure.suptitle(title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def pooled(runs: Sequence[Curve]) -> Curve | None:
+    """Return the curve of all runs' episodes together; None if they were not measured at the same steps."""
+    if not runs or any(not np.array_equal(run.env_steps, runs[0].env_steps) for run in runs):
+        return None
+    return Curve(
+        runs[0].env_steps,
+        np.mean([run.wall_s for run in runs], axis=0),
+        np.sum([run.successes for run in runs], axis=0),
+        np.sum([run.episodes for run in runs], axis=0),
+    )
+
+
+def _draw(by_steps: Axes, by_time: Axes, runs: Sequence[Curve], label: str, color: str) -> None:
+    """Draw the runs of one label on both panels."""
+    together = pooled(runs)
+    thin: dict[str, Any] = {"color": color, "linewidth": 0.8, "alpha": 0.45}
+    bold: dict[str, Any] = {"color": color, "linewidth": 1.8, "marker": ".", "label": label}
+    for index, run in enumerate(runs if together is None or len(runs) > 1 else ()):
+        style: dict[str, Any] = thin | ({"label": label} if together is None and index == 0 else {})
+        by_steps.plot(run.env_steps, run.rate, **style)
+        by_time.plot(run.wall_s / 60, run.rate, **style)
+    if together is None:
+        return
+    bounds = [wilson_interval(int(k), int(n)) for k, n in zip(together.successes, together.episodes, strict=True)]
+    low, high = zip(*bounds, strict=True)
+    for axes, x in ((by_steps, together.env_steps), (by_time, together.wall_s / 60)):
+        axes.plot(x, together.rate, **bold)
+        axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)

@@ -1,0 +1,126 @@
+"""Evaluation of a policy over fresh episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robot_rl.envs.factory import Env
+from robot_rl.envs.rollout import EpisodeResult, run_episode
+from robot_rl.protocols import Policy
+from robot_rl.training.seeds import Stream, episode_seed
+from robot_rl.training.statistics import wilson_interval
+from robot_rl.types import EpisodeInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Results of `len(results)` episodes."""
+
+    results: tuple[EpisodeResult, ...]
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes were run."""
+        return len(self.results)
+
+    @property
+    def successes(self) -> int:
+        """How many of them succeeded."""
+        return sum(result.success for result in self.results)
+
+    @property
+    def success_rate(self) -> float:
+        """Successes over episodes, 0 without episodes."""
+        return self.successes / self.episodes if self.results else 0.0
+
+    @property
+    def mean_length(self) -> float:
+        """Mean number of steps of all episodes, failures included."""
+        return float(np.mean([result.length for result in self.results])) if self.results else 0.0
+
+    @property
+    def mean_return(self) -> float:
+        """Mean undiscounted return."""
+        return float(np.mean([result.return_ for result in self.results])) if self.results else 0.0
+
+    @property
+    def success(self) -> dict[str, float]:
+        """`{k, n, low, high}` with Wilson's 95% interval, for summaries."""
+        low, high = wilson_interval(self.successes, self.episodes)
+        return {"k": self.successes, "n": self.episodes, "low": low, "high": high}
+
+
+class FilmedEnv:
+    """An environment that keeps a picture of every step."""
+
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self.frames: list[np.ndarray] = []
+        """uint8 [H, W, 3] each, RGB, since the last reset."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Start an episode and a new film."""
+        out = self._env.reset(**kwargs)
+        self.frames = [self._env.render()]
+        return out
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance one control step and film it."""
+        out = self._env.step(action)
+        self.frames.append(self._env.render())
+        return out
+
+
+def evaluate(
+    env: Env,
+    policy: Policy,
+    episodes: int,
+    seed: int,
+    *,
+    stream: Stream = "evaluate",
+    explore: bool = False,
+    on_episode: Callable[[int, EpisodeResult], None] | None = None,
+) -> Evaluation:
+    """Run `policy` for `episodes` episodes whose starts depend on `seed`, `stream` and the episode's index only.
+
+    Args:
+        env: Where to act.
+        policy: Who acts.
+        episodes: How many.
+        seed: The run's seed.
+        stream: Which set of starts.
+        explore: Whether actions are sampled.
+        on_episode: Called with (index, result) after each episode.
+    """
+    results: list[EpisodeResult] = []
+    for index in range(episodes):
+        info = EpisodeInfo(env.env_spec.name, "evaluation", episode_seed(seed, stream, index))
+        results.append(run_episode(env, policy, seed=info.seed, explore=explore, info=info))
+        if on_episode is not None:
+            on_episode(index, results[-1])
+    return Evaluation(tuple(results))
+
+
+def film(
+    env: Env, policy: Policy, episodes: int, seed: int, *, stream: Stream = "final"
+) -> tuple[list[list[np.ndarray]], Evaluation]:
+    """Return the frames of some evaluation episodes, a list of uint8 [H, W, 3] RGB an episode, and how they went."""
+    filmed = FilmedEnv(env)
+    films: list[list[np.ndarray]] = []
+
+    def keep(_index: int, _result: EpisodeResult) -> None:
+        films.append(filmed.frames)
+
+    return films, evaluate(filmed, policy, episodes, seed, stream=stream, on_episode=keep)
+
+
+def first_reaching(points: Sequence[tuple[int, float]], threshold: float) -> int | None:
+    """Return the first env_steps of (env_steps, success rate) points at or above `threshold`, or None."""
+    return next((steps for steps, rate in points if rate >= threshold), None)

@@ -1,0 +1,55 @@
+"""Named training runs: one configuration value each, all of whose fields the command line can override."""
+
+from __future__ import annotations
+
+from robot_rl.agents.sac_config import SACConfig
+from robot_rl.envs.options import EnvOptions
+from robot_rl.training.config import DemoConfig, EvaluationConfig, TrainConfig
+
+NO_DEMOS = DemoConfig(episodes=0)
+
+PRESETS: dict[str, tuple[str, TrainConfig]] = {
+    "reach": (
+        "move the tool to a point; from scratch, no demonstrations",
+        TrainConfig(
+            task="reach",
+            demos=NO_DEMOS,
+            env_steps=3000,
+            random_steps=300,
+            evaluation=EvaluationConfig(every=500),
+        ),
+    ),
+    "pick_lift": (
+        "grasp a cube and lift it; from state and 20 demonstrations",
+        TrainConfig(task="pick_lift", env_steps=2000, evaluation=EvaluationConfig(every=200)),
+    ),
+    "peg_insert": (
+        "insert a square peg with 0.5 mm clearance; from state and 20 demonstrations",
+        TrainConfig(task="peg_insert", env_steps=5000),
+    ),
+    "gymnasium": (
+        "any Gymnasium environment: --task gymnasium:<id>",
+        TrainConfig(
+            task="gymnasium:AdroitHandDoorSparse-v1",
+            env=EnvOptions(reward="dense"),
+            demos=NO_DEMOS,
+            env_steps=50_000,
+            random_steps=2000,
+            sac=SACConfig(discount=0.99, utd_ratio=1.0, target_clip=None),
+            evaluation=EvaluationConfig(every=5000, episodes=10, final_episodes=20),
+        ),
+    ),
+    "dmc": (
+        "any dm_control task: --task dmc:<domain>-<task>",
+        TrainConfig(
+            task="dmc:cartpole-swingup",
+            env=EnvOptions(reward="dense"),
+            demos=NO_DEMOS,
+            env_steps=30_000,
+            random_steps=1000,
+            sac=SACConfig(discount=0.99, utd_ratio=1.0, target_clip=None),
+            evaluation=EvaluationConfig(every=2000, episodes=5, final_episodes=10),
+        ),
+    ),
+}
+"""Name to (what it does, configuration)."""

@@ -1,0 +1,129 @@
+"""What a finished run tells: final evaluation beside clone and demonstrator, summary, pictures, film."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robot_rl.errors import DeviceError
+from robot_rl.protocols import Policy
+from robot_rl.runs import RunFolder
+from robot_rl.training.comparison import PolicyResult, plot_comparison
+from robot_rl.training.config import TrainConfig
+from robot_rl.training.curves import plot_success, read_curve
+from robot_rl.training.evaluate import Evaluation, evaluate, film, first_reaching
+from robot_rl.training.loop import EvaluationRow, Trainer
+from robot_rl.training.video import tile, write_video
+
+log = logging.getLogger(__name__)
+
+RELIABLE = 0.95
+"""Success rate whose first step is reported as `steps_to_95`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalResults:
+    """Evaluations on the same fresh starts."""
+
+    agent: Evaluation
+    agent_sampled: Evaluation
+    clone: Evaluation | None
+    demonstrator: Evaluation | None
+
+    def by_name(self) -> dict[str, Evaluation]:
+        """Return those that were measured, by the name they have in tables."""
+        named = {
+            "demonstrator": self.demonstrator,
+            "clone": self.clone,
+            "agent": self.agent,
+            "agent, sampled": self.agent_sampled,
+        }
+        return {name: result for name, result in named.items() if result is not None}
+
+    def table_rows(self) -> list[PolicyResult]:
+        """Return the lines of the comparison."""
+        return [PolicyResult(name, r.successes, r.episodes, r.mean_length) for name, r in self.by_name().items()]
+
+
+def measure_final(trainer: Trainer, demonstrator: Policy | None) -> FinalResults:
+    """Evaluate agent, clone and demonstrator on starts that training and its evaluations never used."""
+    config = trainer.config
+
+    def measure(policy: Policy, explore: bool = False) -> Evaluation:
+        return evaluate(
+            trainer.eval_env, policy, config.evaluation.final_episodes, config.seed, stream="final", explore=explore
+        )
+
+    agent, clone = trainer.agent.policy(), trainer.clone_policy()
+    return FinalResults(
+        agent=measure(agent),
+        agent_sampled=measure(agent, explore=True),
+        clone=None if clone is None else measure(clone),
+        demonstrator=None if demonstrator is None else measure(demonstrator),
+    )
+
+
+def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
+    """Return the content of summary.json."""
+    config, progress = trainer.config, trainer.progress
+    after_start = [row for row in progress.evaluations if row.env_steps > 0]
+    reached = first_reaching([(row.env_steps, _rate(row)) for row in after_start], RELIABLE)
+    return {
+        "task": config.task,
+        "agent": config.agent,
+        "seed": config.seed,
+        "env_steps": progress.env_steps,
+        "wall_s": round(progress.wall_s, 1),
+        "total_s": round(progress.total_s, 1),
+        "updates": trainer.agent.critic_updates,
+        "demos": trainer.num_demos,
+        "bc_success": None if final.clone is None else final.clone.success_rate,
+        "success": final.agent.success,
+        "success_sampled": final.agent_sampled.success,
+        "mean_length": final.agent.mean_length,
+        "mean_return": final.agent.mean_return,
+        "demonstrator_success": None if final.demonstrator is None else final.demonstrator.success_rate,
+        "demonstrator_length": None if final.demonstrator is None else final.demonstrator.mean_length,
+        "steps_to_95": reached,
+        "min_success_after_start": min((_rate(row) for row in after_start), default=None),
+    }
+
+
+def write_report(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
+    """Write summary.json, the curve, the comparison and the film; return the summary."""
+    run, config = trainer.run, trainer.config
+    summary = summarize(trainer, final)
+    run.write_summary(summary)
+    draw_curve(
+        run,
+        config,
+        {name: result.success_rate for name, result in final.by_name().items() if name in ("clone", "demonstrator")},
+    )
+    plot_comparison(final.table_rows(), run.path / "comparison.png", config.task)
+    if config.evaluation.videos:
+        write_film(trainer, run.videos / "final.mp4")
+    return summary
+
+
+def draw_curve(run: RunFolder, config: TrainConfig, references: Mapping[str, float] | None = None) -> None:
+    """Write curve.png: success over environment steps and time."""
+    plot_success({"agent": [read_curve(run.path)]}, run.path / "curve.png", config.task, dict(references or {}))
+
+
+def write_film(trainer: Trainer, path: Path) -> None:
+    """Film some final episodes of the agent; without a renderer say so and go on, the training is worth more than its film."""
+    config = trainer.config
+    try:
+        films, evaluation = film(trainer.eval_env, trainer.agent.policy(), config.evaluation.videos, config.seed)
+    except DeviceError as error:
+        log.warning("no video was made: %s", error)
+        return
+    frames = tile(films, [result.success for result in evaluation.results])
+    write_video(path, frames, 1.0 / trainer.eval_env.env_spec.control_dt)
+
+
+def _rate(row: EvaluationRow) -> float:
+    return row.successes / row.episodes

@@ -1,0 +1,15 @@
+"""Seeds of episodes: streams that never overlap, so that evaluation starts are unseen in training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Stream = Literal["train", "evaluate", "final", "demo", "warmup"]
+_STREAMS: tuple[Stream, ...] = ("train", "evaluate", "final", "demo", "warmup")
+
+
+def episode_seed(seed: int, stream: Stream, index: int) -> int:
+    """Return the environment seed of episode `index` of a stream; a function of its arguments only, so that runs resume exactly."""
+    return int(np.random.SeedSequence([seed, _STREAMS.index(stream), index]).generate_state(1)[0])

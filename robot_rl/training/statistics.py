@@ -1,0 +1,74 @@
+"""How sure a success rate or a mean over seeds is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Z_95 = 1.959964
+"""Two-sided 95% quantile of the normal distribution."""
+
+
+def wilson_interval(successes: int, episodes: int, z: float = Z_95) -> tuple[float, float]:
+    """Return Wilson's score interval of a success rate; (0, 1) without episodes.
+
+    Unlike the normal interval it stays inside [0, 1] and does not shrink to a point at 0 or all successes.
+
+    Raises:
+        ValueError: If `successes` is not in 0..episodes.
+    """
+    if not 0 <= successes <= episodes:
+        raise ValueError(f"successes {successes} is not in 0..{episodes}")
+    if episodes == 0:
+        return 0.0, 1.0
+    rate, weight = successes / episodes, z * z / episodes
+    centre = rate + weight / 2
+    half = z * math.sqrt((rate * (1 - rate) + weight / 4) / episodes)
+    low, high = (centre - half) / (1 + weight), (centre + half) / (1 + weight)
+    # At the ends the exact bound is the rate itself; rounding must not push it past.
+    return (0.0 if successes == 0 else max(0.0, low)), (1.0 if successes == episodes else min(1.0, high))
+
+
+def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
+    """Return the mean of the middle half of `values` (Agarwal et al. 2021), partial weights at the quartiles.
+
+    Raises:
+        ValueError: If there are no values.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float).ravel())
+    if ordered.size == 0:
+        raise ValueError("the interquartile mean of no values is undefined")
+    edges = np.arange(ordered.size + 1) / ordered.size
+    # Value i covers [i/n, (i+1)/n] of the distribution; weigh it by its overlap with [1/4, 3/4].
+    weights = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0.0, None)
+    return float(weights @ ordered / weights.sum())
+
+
+def bootstrap_interval(
+    values: Sequence[float] | np.ndarray,
+    statistic: Callable[[np.ndarray], float] = interquartile_mean,
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic over seeds.
+
+    Args:
+        values: One number a seed.
+        statistic: Maps a resample to a number.
+        confidence: Coverage of the interval.
+        num_resamples: Resamples drawn; the answer is a function of `seed`.
+        seed: Of the resampling.
+    """
+    samples = np.asarray(values, dtype=float)
+    if samples.size == 0:
+        raise ValueError("a bootstrap interval needs at least one value")
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(0, samples.size, (num_resamples, samples.size))
+    results = np.array([statistic(samples[draw]) for draw in draws])
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(results, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,132 @@
+"""Offscreen rendering: one OpenGL context for each scene, and cameras that render only when they are read."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.specs import CameraSpec
+from robot_rl.types import Frame
+from sim.physics import Physics
+from sim.scene import RENDER_SIZE
+
+_PACKAGES = {"egl": "libegl1", "osmesa": "libosmesa6", "glfw": "libglfw3"}
+_MAX_GEOMS = 500
+
+
+def choose_gl() -> str:
+    """Return the OpenGL backend that MUJOCO_GL names; where it is unset, `egl` without a display and `glfw` with one."""
+    default = "egl" if sys.platform == "linux" and not os.environ.get("DISPLAY") else "glfw"
+    return os.environ.get("MUJOCO_GL", default).lower()
+
+
+class Renderer:
+    """Renders a scene's cameras at any size up to `RENDER_SIZE`. The context is opened by the first image, in its thread."""
+
+    def __init__(self, physics: Physics):
+        self._physics = physics
+        self._gl: Any = None
+        self._context: mujoco.MjrContext | None = None
+
+    def render(self, camera: str, height: int, width: int, supersample: int = 1) -> np.ndarray:
+        """Return what `camera` sees now, uint8 [height, width, 3], RGB.
+
+        Args:
+            camera: Name of a camera of the scene.
+            height: pixels.
+            width: pixels.
+            supersample: Edge length, in rendered pixels, of the square that one returned pixel averages.
+
+        Raises:
+            DeviceError: If no OpenGL backend works; the message names the package to install.
+        """
+        self._open()
+        rows, columns = height * supersample, width * supersample
+        if max(rows, columns) > RENDER_SIZE:
+            raise ConfigError(f"image {rows}x{columns} is larger than the offscreen buffer of {RENDER_SIZE} pixels")
+        image = self._draw(camera, rows, columns)
+        if supersample > 1:
+            blocks = image.reshape(height, supersample, width, supersample, 3)
+            image = blocks.mean(axis=(1, 3)).astype(np.uint8)
+        return np.ascontiguousarray(image[::-1])
+
+    def close(self) -> None:
+        """Free the OpenGL context; idempotent."""
+        if self._context is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._context = None
+        if self._gl is not None:
+            self._gl.free()
+            self._gl = None
+
+    def _draw(self, camera: str, rows: int, columns: int) -> np.ndarray:
+        model, data = self._physics.model, self._physics.data
+        assert self._context is not None  # noqa: S101 - for the type checker: `_open` made it
+        self._gl.make_current()
+        with self._physics.lock:
+            self._physics.refresh()
+            mujoco.mj_camlight(model, data)
+            self._view.fixedcamid = model.camera(camera).id
+            mujoco.mjv_updateScene(
+                model, data, self._option, None, self._view, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
+            )
+        rectangle = mujoco.MjrRect(0, 0, columns, rows)
+        mujoco.mjr_render(rectangle, self._scene, self._context)
+        image = np.empty((rows, columns, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(image, None, rectangle, self._context)
+        return image
+
+    def _open(self) -> None:
+        if self._context is not None:
+            return
+        backend = choose_gl()
+        try:
+            # Not `mujoco.GLContext`: that binds to a backend when mujoco is imported, also by those who never render.
+            self._gl = importlib.import_module(f"mujoco.{backend}").GLContext(RENDER_SIZE, RENDER_SIZE)
+            self._gl.make_current()
+            self._context = mujoco.MjrContext(self._physics.model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        except Exception as error:  # a missing driver shows as ImportError, AttributeError, RuntimeError, ...
+            self._gl = self._context = None
+            package = _PACKAGES.get(backend, "libegl1")
+            raise DeviceError(
+                f"cannot render with MUJOCO_GL={backend} ({type(error).__name__}: {error}); install the Debian package {package}, "
+                "or set MUJOCO_GL=egl (libegl1) or MUJOCO_GL=osmesa (libosmesa6); training from state needs neither"
+            ) from error
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        self._scene = mujoco.MjvScene(self._physics.model, maxgeom=_MAX_GEOMS)
+        self._option = mujoco.MjvOption()
+        self._view = mujoco.MjvCamera()
+        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+
+
+class SimCamera:
+    """A camera of the scene. Its frame is always of the present instant, and is rendered once for an instant."""
+
+    def __init__(self, renderer: Renderer, physics: Physics, name: str, size: int):
+        self.spec = CameraSpec(name, size, size)
+        self._renderer = renderer
+        self._physics = physics
+        self._frame: Frame | None = None
+        self._frame_version = -1
+
+    def connect(self) -> None:
+        """Render once, so that a missing backend shows here."""
+        self.read(0.0)
+
+    def read(self, max_age: float) -> Frame:
+        """Return the image of this instant, uint8 [H, W, 3], RGB; never stale, whatever `max_age`, s."""
+        if self._frame is None or self._frame_version != self._physics.version:
+            image = self._renderer.render(self.spec.name, self.spec.height, self.spec.width)
+            self._frame, self._frame_version = Frame(image, self._physics.time), self._physics.version
+        return self._frame
+
+    def close(self) -> None:
+        """Free the context that the scene's cameras share."""
+        self._renderer.close()

@@ -1,0 +1,90 @@
+"""A simulated task as a `RobotEnv`: scene, devices and reset put together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from robot_rl.envs.options import EnvOptions
+from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig
+from robot_rl.errors import ConfigError
+from robot_rl.protocols import Camera, Robot, Tracker
+from sim.camera import Renderer, SimCamera
+from sim.imperfect import DelayedRobot, DroppingCamera, NoisyTracker
+from sim.physics import Physics
+from sim.randomize import Randomizer
+from sim.reset import ExactReset, Seeded
+from sim.robot import SimRobot
+from sim.scene import CAMERAS, build_scene
+from sim.task import Task, TaskReward, choose_imperfections
+from sim.viewer import Viewer
+
+VIDEO_SIZE = 480
+"""pixels, side of the images that `render` returns."""
+
+
+class SimEnv(RobotEnv):
+    """A `RobotEnv` on simulated devices. `render` shows the front camera, observed or not."""
+
+    def __init__(self, task: Task, options: EnvOptions):
+        _check_cameras(options.cameras)
+        spec = build_scene(task.scene)
+        task.add_objects(spec)
+        self.task = task
+        self.physics = Physics(spec.compile())
+        self.renderer = Renderer(self.physics)
+        randomization, imperfections = choose_imperfections(task, options.randomize)
+        sim_robot = SimRobot(self.physics, task.scene)
+        robot: Robot = sim_robot
+        trackers: dict[str, Tracker] = dict(task.trackers(self.physics))
+        cameras: dict[str, Camera] = {
+            name: SimCamera(self.renderer, self.physics, name, options.image_size) for name in options.cameras
+        }
+        if any((imperfections.delays.observation_s, imperfections.delays.action_s)):
+            robot = DelayedRobot(sim_robot, imperfections.delays)
+        if imperfections.pose_noise:
+            trackers = {name: NoisyTracker(tracker, imperfections.pose_noise) for name, tracker in trackers.items()}
+        if imperfections.frame_drop > 0:
+            cameras = {
+                name: DroppingCamera(camera, imperfections.frame_drop, robot.clock) for name, camera in cameras.items()
+            }
+        seeded: list[Seeded] = [Randomizer(self.physics, randomization)] if randomization else []
+        seeded += [device for device in (robot, *trackers.values(), *cameras.values()) if isinstance(device, Seeded)]
+        super().__init__(
+            robot,
+            config=_env_config(task, options),
+            reward=TaskReward(task, self.physics, dense=options.reward == "dense"),
+            reset=ExactReset(task, self.physics, sim_robot, seeded),
+            cameras=cameras,
+            trackers=trackers,
+            name=task.name,
+        )
+        self.render_mode = "rgb_array"
+        self._viewer = Viewer(self.physics) if options.viewer else None
+
+    def render(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the front camera's view now, uint8 [480, 480, 3], RGB."""
+        return self.renderer.render("front", VIDEO_SIZE, VIDEO_SIZE, supersample=2)
+
+    def close(self) -> None:
+        """Release the devices, the renderer and the viewer."""
+        super().close()
+        self.renderer.close()
+        if self._viewer is not None:
+            self._viewer.close()
+
+
+def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
+    objects = task.observation.objects if options.object_state else {}
+    return RobotEnvConfig(
+        max_steps=options.max_steps or task.max_steps,
+        action=task.action,
+        observation=dataclasses.replace(task.observation, objects=objects),
+    )
+
+
+def _check_cameras(names: tuple[str, ...]) -> None:
+    unknown = [name for name in names if name not in CAMERAS]
+    if unknown:
+        raise ConfigError(f"unknown camera {unknown[0]!r}; simulated cameras: {', '.join(CAMERAS)}")

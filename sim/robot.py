@@ -1,0 +1,172 @@
+"""The simulated arm and gripper behind the `Robot` protocol, and trackers that read objects' true poses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+
+from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.geometry import Pose
+from robot_rl.specs import ArmSpec, GripperSpec, RobotSpec
+from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
+from sim.arm import ARM_JOINTS, FINGER_JOINTS, FINGER_TRAVEL, GRIPPER_ACTUATOR, TCP_SITE
+from sim.kinematics import HOME, QPOS_HIGH, QPOS_LOW
+from sim.physics import Physics
+from sim.scene import SceneConfig
+from sim.timing import SimClock
+
+_REMEDY = "sim robot: not connected; call connect() first"
+
+
+class SimRobot:
+    """Parts `arm` and `gripper` of a simulated scene. The arm's spring pulls towards the last target until the next one."""
+
+    def __init__(self, physics: Physics, config: SceneConfig):
+        self.clock = SimClock(physics)
+        self.spec = robot_spec(config)
+        self._physics = physics
+        self._posture = config.impedance.posture
+        self._connected = False
+        model = physics.model
+        self._site = model.site(TCP_SITE).id
+        self._qpos = _range([int(model.joint(name).qposadr[0]) for name in ARM_JOINTS])
+        self._dofs = _range([int(model.joint(name).dofadr[0]) for name in ARM_JOINTS])
+        self._finger = int(model.joint(FINGER_JOINTS[0]).qposadr[0])
+        self._gripper = model.actuator(GRIPPER_ACTUATOR).id
+        self._whole_jacobian = np.zeros((6, model.nv))
+        self._version = -1
+        self._home = np.array(HOME)
+        physics.before_step.append(self._pull_elbow)
+
+    def connect(self) -> None:
+        """Allow reading and commanding, and hold where the arm is."""
+        if not self._connected:
+            self._connected = True
+            self.stop()
+
+    def read(self) -> RobotState:
+        """Return the state of `arm` and `gripper`.
+
+        The wrench is estimated as a torque-sensing arm does it: from the joint torques that contacts cause.
+        """
+        if not self._connected:
+            raise DeviceError(_REMEDY)
+        with self._physics.lock:
+            data, stamp = self._physics.data, self.clock.now()
+            jacobian, inverse = self._differentials()
+            arm = ArmState(
+                pose=self._physics.site_pose(TCP_SITE),
+                twist=jacobian @ data.qvel[self._dofs],
+                wrench=inverse @ data.qfrc_constraint[self._dofs],
+                qpos=data.qpos[self._qpos].copy(),
+                qvel=data.qvel[self._dofs].copy(),
+                stamp=stamp,
+            )
+            opening = min(max(float(data.qpos[self._finger]) / FINGER_TRAVEL, 0.0), 1.0)
+        return {"arm": arm, "gripper": GripperState(opening, stamp)}
+
+    def command(self, command: Command) -> Command:
+        """Move the spring's anchor and the gripper's target; openings are clipped to 0..1.
+
+        Raises:
+            ConfigError: If a part is unknown, its target has the wrong type or is not finite.
+        """
+        if not self._connected:
+            raise DeviceError(_REMEDY)
+        sent: Command = {}
+        with self._physics.lock:
+            for part, target in command.items():
+                if part == "arm" and isinstance(target, ArmTarget):
+                    self._anchor(target.pose)
+                    sent[part] = target
+                elif part == "gripper" and isinstance(target, GripperTarget) and math.isfinite(target.opening):
+                    opening = min(max(target.opening, 0.0), 1.0)
+                    self._physics.data.ctrl[self._gripper] = opening * FINGER_TRAVEL
+                    sent[part] = GripperTarget(opening)
+                else:
+                    raise ConfigError(
+                        f"{target} does not fit part {part!r}; parts: arm (ArmTarget), gripper (GripperTarget)"
+                    )
+        return sent
+
+    def stop(self) -> None:
+        """Anchor the spring at the current tcp pose and the fingers at their current opening."""
+        with self._physics.lock:
+            self._anchor(self._physics.site_pose(TCP_SITE))
+            self._physics.data.ctrl[self._gripper] = self._physics.data.qpos[self._finger]
+
+    def close(self) -> None:
+        """Stop and disconnect."""
+        if self._connected:
+            self.stop()
+            self._connected = False
+
+    def place(self, qpos: np.ndarray, opening: float) -> None:
+        """Put the arm at qpos [7], rad, and the fingers at `opening`, at rest, with the spring anchored there.
+
+        Only a simulated reset can do this; everything else moves the arm through `command`.
+        """
+        with self._physics.lock:
+            data = self._physics.data
+            data.qpos[self._qpos] = qpos
+            data.qpos[self._finger : self._finger + 2] = opening * FINGER_TRAVEL
+            data.qvel[self._dofs] = 0.0
+            self._physics.touch()
+            self.stop()
+
+    def _anchor(self, pose: Pose) -> None:
+        if not np.isfinite(pose.position).all() or not np.isfinite(pose.quaternion).all():
+            raise ConfigError(f"arm target {pose} is not finite")
+        self._physics.data.mocap_pos[0] = pose.position
+        self._physics.data.mocap_quat[0] = pose.quaternion
+
+    def _differentials(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the tcp's Jacobian [6, 7], base axes, and what maps joint torques to a wrench at the tcp, [6, 7]."""
+        if self._version != self._physics.version:
+            self._physics.refresh()
+            mujoco.mj_jacSite(
+                self._physics.model, self._physics.data, self._whole_jacobian[:3], self._whole_jacobian[3:], self._site
+            )
+            self._jacobian = self._whole_jacobian[:, self._dofs]
+            self._to_wrench = np.linalg.solve(self._jacobian @ self._jacobian.T, self._jacobian)
+            self._version = self._physics.version
+        return self._jacobian, self._to_wrench
+
+    def _pull_elbow(self) -> None:
+        """Set joint torques that move the elbow towards the home posture and exert no force at the tcp."""
+        jacobian, to_wrench = self._differentials()
+        torque = self._posture * (self._home - self._physics.data.qpos[self._qpos])
+        self._physics.data.qfrc_applied[self._dofs] = torque - (to_wrench @ torque) @ jacobian
+
+
+class SimTracker:
+    """An object's true pose, with symmetries resolved by `resolve` if given."""
+
+    def __init__(self, read_pose: Callable[[], Pose]):
+        self._read_pose = read_pose
+
+    def read(self) -> Pose:
+        """Return T_base_object."""
+        return self._read_pose()
+
+
+def _range(addresses: list[int]) -> slice:
+    """Return consecutive addresses as a slice, which numpy reads without copying."""
+    return slice(addresses[0], addresses[-1] + 1)
+
+
+def robot_spec(config: SceneConfig) -> RobotSpec:
+    """Return the arm's and the gripper's limits in `config`."""
+    arm = ArmSpec(
+        num_joints=7,
+        qpos_low=QPOS_LOW,
+        qpos_high=QPOS_HIGH,
+        workspace_low=config.workspace_low,
+        workspace_high=config.workspace_high,
+        stiffness=config.impedance.stiffness,
+        max_spring=config.impedance.max_spring,
+    )
+    return RobotSpec("sim", {"arm": arm, "gripper": GripperSpec(max_width=2 * FINGER_TRAVEL)})

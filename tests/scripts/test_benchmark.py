@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAUNCH = Path(__file__).parents[2] / "launch"
+
+
+def benchmark(*arguments):
+    return subprocess.run(
+        [sys.executable, LAUNCH / "benchmark.py", *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """The script as a module, its siblings importable as they are when it is run by path."""
+    monkeypatch.syspath_prepend(str(LAUNCH))
+    yield importlib.import_module("benchmark")
+    for name in ("benchmark", "bench_replay", "bench_sim"):
+        sys.modules.pop(name, None)
+
+
+def test_json_is_one_list_of_name_value_unit():
+    done = benchmark("replay", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["name"] for row in rows] == ["replay/state_256", "replay/two_cameras_256"]
+    assert all(row.keys() == {"name", "value", "unit"} and row["unit"] == "ms" and row["value"] > 0 for row in rows)
+
+
+def test_an_unknown_suite_lists_those_known():
+    done = benchmark("slim")
+    assert done.returncode == 2
+    assert "unknown benchmark 'slim'; known: sim, replay, learner" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_table_shows_every_row_of_every_suite_asked_for(script, monkeypatch, capsys):
+    monkeypatch.setitem(script.SUITES, "sim", "fake_sim")
+    monkeypatch.setitem(script.SUITES, "replay", "fake_replay")
+    for suite in ("sim", "replay"):
+        module = type(sys)(f"fake_{suite}")
+        module.rows = lambda suite=suite: [{"name": f"{suite}/a", "value": 1234.0, "unit": "ms"}]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    script.main(script.BenchmarkConfig(("sim", "replay")))
+    table = capsys.readouterr().out
+    assert "sim/a" in table
+    assert "replay/a" in table
+    assert table.count("1234") == 2
+
+
+def test_simulation_rows_and_their_unit(script, monkeypatch):
+    suite = importlib.import_module("bench_sim")
+    asked = []
+    monkeypatch.setattr(suite, "_steps_per_s", lambda options, num_steps: asked.append(options.cameras) or 1.0)
+    assert [(row["name"], row["unit"]) for row in suite.rows()] == [
+        ("sim/state", "steps/s"),
+        ("sim/two_cameras", "steps/s"),
+    ]
+    assert asked == [(), ("front", "wrist")]
+
+
+def test_simulation_is_timed_over_whole_runs(script, monkeypatch):
+    suite = importlib.import_module("bench_sim")
+    monkeypatch.setattr(suite, "median_seconds", lambda work, repeats: work() or 0.5)
+    assert suite._steps_per_s(suite.EnvOptions(), 3) == 6.0
+
+
+def test_median_leaves_out_the_first_call(script):
+    calls = []
+    importlib.import_module("bench_row").median_seconds(lambda: calls.append(0), 3)
+    assert len(calls) == 4

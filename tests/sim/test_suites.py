@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from robot_rl.envs.options import EnvOptions
+from robot_rl.errors import ConfigError
+from sim.suites import METAWORLD_MAX_STEPS, make_dmc, make_metaworld
+
+DENSE = EnvOptions(reward="dense")
+
+
+@pytest.fixture
+def cartpole():
+    pytest.importorskip("dm_control")
+    env = make_dmc("cartpole-swingup", DENSE)
+    yield env
+    env.close()
+
+
+@pytest.fixture
+def assembly():
+    pytest.importorskip("metaworld")
+    env = make_metaworld("assembly", EnvOptions())
+    yield env
+    env.close()
+
+
+def episode(env, seed, steps=20):
+    rng = np.random.default_rng(0)
+    obs, _ = env.reset(seed=seed)
+    track = [obs]
+    for _ in range(steps):
+        track.append(env.step(rng.uniform(-1, 1, env.action_space.shape).astype(np.float32))[0])
+    return np.stack([np.concatenate(list(obs.values())) for obs in track])
+
+
+def test_dmc_seed_decides_the_episode_whatever_went_before(cartpole):
+    first = episode(cartpole, 5)
+    assert not np.array_equal(episode(cartpole, 6), first)
+    np.testing.assert_array_equal(episode(cartpole, 5), first)
+
+
+def test_dmc_takes_seeds_beyond_32_bits(cartpole):
+    np.testing.assert_array_equal(episode(cartpole, 2**32 + 5, 0), episode(cartpole, 5, 0))
+
+
+def test_dmc_truncates_after_a_thousand_steps_and_never_terminates(cartpole):
+    cartpole.reset(seed=0)
+    ends = [cartpole.step(np.zeros(1, np.float32))[2:4] for _ in range(1000)]
+    assert not any(terminated for terminated, _ in ends)
+    assert [truncated for _, truncated in ends].index(True) == 999
+
+
+def test_dmc_can_run_longer_than_the_suite_does():
+    pytest.importorskip("dm_control")
+    env = make_dmc("cartpole-swingup", EnvOptions(reward="dense", max_steps=1002))
+    env.reset(seed=0)
+    obs = [env.step(np.ones(1, np.float32))[0]["state/position"] for _ in range(1002)]
+    assert np.abs(np.diff(obs[-4:], axis=0)).max() < 0.5  # a new episode would jump
+
+
+def test_dmc_reward_is_the_suites_and_success_the_default_rule(cartpole):
+    cartpole.reset(seed=0)
+    rewards = [cartpole.step(np.zeros(1, np.float32))[1] for _ in range(5)]
+    assert all(0 < reward < 0.2 for reward in rewards)
+    assert cartpole.env_spec.extra["success_rule"] == "return>=800"
+    assert cartpole.env_spec.control_dt == 0.01
+
+
+def test_dmc_sparse_reward_comes_once_where_the_rule_first_holds():
+    pytest.importorskip("dm_control")
+    env = make_dmc("cartpole-balance", EnvOptions(success_rule="return>=3"))
+    env.reset(seed=0)
+    steps = [env.step(np.zeros(1, np.float32)) for _ in range(4)]  # each step is worth a little less than 1
+    assert [reward for _, reward, *_ in steps] == [0.0, 0.0, 0.0, 1.0]
+    assert steps[-1][2]
+
+
+def test_dmc_passes_gymnasiums_checker(cartpole):
+    check_env(cartpole, skip_render_check=True)
+
+
+def test_dmc_unknown_task_and_camera_list_what_exists():
+    pytest.importorskip("dm_control")
+    with pytest.raises(ConfigError, match=r"'cartpole-swingu' \(did you mean cartpole-swingup.*walker-run"):
+        make_dmc("cartpole-swingu", DENSE)
+    with pytest.raises(ConfigError, match="no camera 'front'; known: fixed, lookatcart"):
+        make_dmc("cartpole-swingup", EnvOptions(cameras=("front",)))
+
+
+def test_dmc_unlimited_controls_are_refused():
+    pytest.importorskip("dm_control")
+    with pytest.raises(ConfigError, match=r"\[-inf, inf\]"):
+        make_dmc("lqr-lqr_2_1", DENSE)
+
+
+@pytest.mark.parametrize(
+    ("make", "module", "extra"), [(make_dmc, "dm_control", "dmc"), (make_metaworld, "metaworld", "metaworld")]
+)
+def test_a_missing_package_is_named_with_its_pip_line(make, module, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=rf"pip install 'robot-rl\[{extra}\]'"):
+        make("cartpole-swingup", DENSE)
+
+
+def test_metaworld_seed_decides_goal_and_episode(assembly):
+    first = episode(assembly, 5)
+    assert not np.array_equal(episode(assembly, 6)[0, -3:], first[0, -3:])
+    np.testing.assert_array_equal(episode(assembly, 5), first)
+
+
+def test_metaworld_layouts_are_the_same_in_every_process(assembly):
+    np.testing.assert_array_equal(episode(make_metaworld("assembly-v3", EnvOptions()), 5, 0), episode(assembly, 5, 0))
+
+
+def test_metaworld_sparse_reward_follows_its_own_success(assembly):
+    assert assembly.env_spec.extra["success_rule"] == "success"
+    assembly.reset(seed=0)
+    _, reward, terminated, truncated, info = assembly.step(np.zeros(4, np.float32))
+    assert (reward, terminated, truncated, info["success"]) == (0.0, False, False, False)
+
+
+def test_metaworld_unknown_task_and_too_long_episode_are_refused():
+    pytest.importorskip("metaworld")
+    with pytest.raises(ConfigError, match=r"'asembly'.*assembly-v3"):
+        make_metaworld("asembly", EnvOptions())
+    with pytest.raises(ConfigError, match=str(METAWORLD_MAX_STEPS)):
+        make_metaworld("assembly", EnvOptions(max_steps=METAWORLD_MAX_STEPS + 1))
