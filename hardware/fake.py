@@ -197,9 +197,7 @@ class FakeCamera:
     A `still` one shows the same picture always, so that episodes can be compared.
     """
 
-    def __init__(
-        self, clock: Clock, name: str = "front", height: int = 48, width: int = 64, *, still: bool = False
-    ) -> None:
+    def __init__(self, clock: Clock, name: str = "front", height: int = 48, width: int = 64, *, still: bool = False) -> None:
         self.spec = CameraSpec(name, height, width)
         self._clock = clock
         self._still = still

@@ -54,11 +54,9 @@ def parse(argv: Sequence[str]) -> tuple[Arguments, Path | None]:
         default = Arguments(config_from_json(RunFolder.open(resume).config))
         return tyro.cli(Arguments, default=default, args=rest, description=__doc__), resume
     if rest and not rest[0].startswith("-") and rest[0] not in PRESETS:
-        raise ConfigError(
-            f"unknown preset {rest[0]!r}; known: {', '.join(PRESETS)}; any environment: gymnasium --task NAME"
-        )
+        raise ConfigError(f"unknown preset {rest[0]!r}; known: {', '.join(PRESETS)}; any environment: gymnasium --task NAME")
     presets = {name: (description, Arguments(config)) for name, (description, config) in PRESETS.items()}
-    _, arguments = tyro.extras.overridable_config_cli(presets, args=rest, description=__doc__)
+    arguments = tyro.extras.overridable_config_cli(presets, args=rest, description=__doc__)
     return arguments, resume
 
 
@@ -104,7 +102,7 @@ def train(config: TrainConfig, run: RunFolder) -> None:
             show_results(trainer, measure_final(trainer, demonstrator(config, eval_env)))
         else:
             console.print(
-                f"stopped at {trainer.progress.env_steps} steps; go on with: python launch/train.py --resume {run.path}"
+                f"stopped at {trainer.counters.env_steps} steps; go on with: python launch/train.py --resume {run.path}"
             )
     finally:
         env.close()
@@ -118,7 +116,7 @@ def show_results(trainer: Trainer, final: FinalResults) -> None:
     console.print(comparison_table(final.table_rows(), f"{trainer.config.task}: the same unseen starts for all"))
     reached = summary["steps_to_95"]
     first = "never reached" if reached is None else f"first reached at {reached} steps"
-    console.print(f"95% success {first}; learning took {summary['wall_s']:.0f} s, all of it {summary['total_s']:.0f} s")
+    console.print(f"95% success {first}; training took {summary['wall_s']:.0f} s")
     for name in ("summary.json", "curve.png", "comparison.png", "videos/final.mp4"):
         if (path / name).exists():
             console.print(f"  {path / name}", soft_wrap=True)

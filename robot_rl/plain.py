@@ -43,7 +43,5 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[st
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     out: list[tuple[str, Any]] = []
     for key, value in config.items():
-        out += (
-            _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else [(f"{prefix}{key}", value)]
-        )
+        out += _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else [(f"{prefix}{key}", value)]
     return out

@@ -42,11 +42,7 @@ def git_state(package: Path) -> dict[str, Any] | None:
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
     revision = _git(package, "rev-parse", "HEAD")
-    return (
-        None
-        if revision is None
-        else {"revision": revision, "dirty": bool(_git(package, "status", "--porcelain", ":/"))}
-    )
+    return None if revision is None else {"revision": revision, "dirty": bool(_git(package, "status", "--porcelain", ":/"))}
 
 
 def _version(package: str) -> str | None:
@@ -58,9 +54,7 @@ def _version(package: str) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=10
-        )
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

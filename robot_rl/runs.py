@@ -63,9 +63,7 @@ class RunFolder:
         lock = _acquire(path)
         try:
             if (path / CONFIG).exists():
-                raise RunError(
-                    f"{path} already holds a run; continue it with --resume {path}, or choose another folder"
-                )
+                raise RunError(f"{path} already holds a run; continue it with --resume {path}, or choose another folder")
             foreign = sorted(item.name for item in path.iterdir() if item.name != LOCK)
             if foreign and not (path / ENVIRONMENT).exists():
                 raise RunError(f"{path} is not empty (it holds {', '.join(foreign[:3])}); choose another run folder")
@@ -165,9 +163,7 @@ class RunFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _fill(self, station: Path | None) -> None:
@@ -211,9 +207,7 @@ def _acquire(folder: Path) -> int:
     except BlockingIOError:
         holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
-        raise RunError(
-            f"{folder} is in use by process {holder}; wait for it, stop it, or choose another run folder"
-        ) from None
+        raise RunError(f"{folder} is in use by process {holder}; wait for it, stop it, or choose another run folder") from None
     except OSError as error:
         os.close(descriptor)
         raise RunError(f"{folder} cannot be locked ({error}); put runs on a file system that supports flock") from error

@@ -123,8 +123,6 @@ class Station:
                 a > b for a, b in zip(box.high_m, high, strict=True)
             )
             if outside:
-                raise ConfigError(
-                    f"{where}: {box.low_m} to {box.high_m} m is not inside the driver's {low} to {high} m"
-                )
+                raise ConfigError(f"{where}: {box.low_m} to {box.high_m} m is not inside the driver's {low} to {high} m")
             parts[name] = replace(arm, workspace_low=box.low_m, workspace_high=box.high_m)
         return replace(spec, parts=parts)

@@ -27,9 +27,7 @@ def load_station(name: str | Path, folder: Path = FOLDER) -> Station:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"
-        raise ConfigError(
-            f"no station file {path}; stations in {folder}/: {known}; or give a path to a .toml"
-        ) from None
+        raise ConfigError(f"no station file {path}; stations in {folder}/: {known}; or give a path to a .toml") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     top = _Table(path, "", data)

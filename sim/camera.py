@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import weakref
 from typing import Any
 
 import mujoco
@@ -31,8 +32,7 @@ class Renderer:
 
     def __init__(self, physics: Physics):
         self._physics = physics
-        self._gl: Any = None
-        self._context: mujoco.MjrContext | None = None
+        self._drawing: _Drawing | None = None
 
     def render(self, camera: str, height: int, width: int, supersample: int = 1) -> np.ndarray:
         """Return what `camera` sees now, uint8 [height, width, 3], RGB.
@@ -46,64 +46,72 @@ class Renderer:
         Raises:
             DeviceError: If no OpenGL backend works; the message names the package to install.
         """
-        self._open()
         rows, columns = height * supersample, width * supersample
         if max(rows, columns) > RENDER_SIZE:
             raise ConfigError(f"image {rows}x{columns} is larger than the offscreen buffer of {RENDER_SIZE} pixels")
-        image = self._draw(camera, rows, columns)
+        if self._drawing is None:
+            self._drawing = _Drawing(self._physics.model)
+        with self._physics.lock:
+            self._physics.refresh()
+            mujoco.mj_camlight(self._physics.model, self._physics.data)
+            image = self._drawing.draw(self._physics.model, self._physics.data, camera, rows, columns)
         if supersample > 1:
             blocks = image.reshape(height, supersample, width, supersample, 3)
             image = blocks.mean(axis=(1, 3)).astype(np.uint8)
         return np.ascontiguousarray(image[::-1])
 
     def close(self) -> None:
-        """Free the OpenGL context; idempotent."""
-        if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._context = None
-        if self._gl is not None:
-            self._gl.free()
-            self._gl = None
+        """Free the OpenGL context; idempotent. The next image opens another."""
+        if self._drawing is not None:
+            self._drawing.free()
+            self._drawing = None
 
-    def _draw(self, camera: str, rows: int, columns: int) -> np.ndarray:
-        model, data = self._physics.model, self._physics.data
-        assert self._context is not None  # noqa: S101 - for the type checker: `_open` made it
+
+class _Drawing:
+    """An OpenGL context with a model's geometry in it. Freed at the latest when the interpreter ends."""
+
+    def __init__(self, model: mujoco.MjModel):
+        self._gl, self._context = _open_context(model)
+        self._scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
+        self._option = mujoco.MjvOption()
+        self._view = mujoco.MjvCamera()
+        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self.free = weakref.finalize(self, _free_context, self._gl, self._context)
+
+    def draw(self, model: mujoco.MjModel, data: mujoco.MjData, camera: str, rows: int, columns: int) -> np.ndarray:
+        """Return an image, uint8 [rows, columns, 3], RGB, bottom row first."""
         self._gl.make_current()
-        with self._physics.lock:
-            self._physics.refresh()
-            mujoco.mj_camlight(model, data)
-            self._view.fixedcamid = model.camera(camera).id
-            mujoco.mjv_updateScene(
-                model, data, self._option, None, self._view, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
-            )
+        self._view.fixedcamid = model.camera(camera).id
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(model, data, self._option, None, self._view, everything, self._scene)
         rectangle = mujoco.MjrRect(0, 0, columns, rows)
         mujoco.mjr_render(rectangle, self._scene, self._context)
         image = np.empty((rows, columns, 3), dtype=np.uint8)
         mujoco.mjr_readPixels(image, None, rectangle, self._context)
         return image
 
-    def _open(self) -> None:
-        if self._context is not None:
-            return
-        backend = choose_gl()
-        try:
-            # Not `mujoco.GLContext`: that binds to a backend when mujoco is imported, also by those who never render.
-            self._gl = importlib.import_module(f"mujoco.{backend}").GLContext(RENDER_SIZE, RENDER_SIZE)
-            self._gl.make_current()
-            self._context = mujoco.MjrContext(self._physics.model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        except Exception as error:  # a missing driver shows as ImportError, AttributeError, RuntimeError, ...
-            self._gl = self._context = None
-            package = _PACKAGES.get(backend, "libegl1")
-            raise DeviceError(
-                f"cannot render with MUJOCO_GL={backend} ({type(error).__name__}: {error}); install the Debian package {package}, "
-                "or set MUJOCO_GL=egl (libegl1) or MUJOCO_GL=osmesa (libosmesa6); training from state needs neither"
-            ) from error
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
-        self._scene = mujoco.MjvScene(self._physics.model, maxgeom=_MAX_GEOMS)
-        self._option = mujoco.MjvOption()
-        self._view = mujoco.MjvCamera()
-        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+
+def _open_context(model: mujoco.MjModel) -> tuple[Any, mujoco.MjrContext]:
+    backend = choose_gl()
+    try:
+        # Not `mujoco.GLContext`: that binds to a backend when mujoco is imported, also by those who never render.
+        gl = importlib.import_module(f"mujoco.{backend}").GLContext(RENDER_SIZE, RENDER_SIZE)
+        gl.make_current()
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+    except Exception as error:  # a missing driver shows as ImportError, AttributeError, RuntimeError, ...
+        package = _PACKAGES.get(backend, "libegl1")
+        raise DeviceError(
+            f"cannot render with MUJOCO_GL={backend} ({type(error).__name__}: {error}); install the Debian package "
+            f"{package}, or set MUJOCO_GL=egl (libegl1) or MUJOCO_GL=osmesa (libosmesa6); training from state needs neither"
+        ) from error
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+    return gl, context
+
+
+def _free_context(gl: Any, context: mujoco.MjrContext) -> None:
+    gl.make_current()
+    context.free()
+    gl.free()
 
 
 class SimCamera:
@@ -113,20 +121,25 @@ class SimCamera:
         self.spec = CameraSpec(name, size, size)
         self._renderer = renderer
         self._physics = physics
-        self._frame: Frame | None = None
-        self._frame_version = -1
+        self._is_connected = False
+        self._image: np.ndarray | None = None
+        self._version = -1
 
     def connect(self) -> None:
         """Render once, so that a missing backend shows here."""
+        self._is_connected = True
         self.read(0.0)
 
     def read(self, max_age: float) -> Frame:
-        """Return the image of this instant, uint8 [H, W, 3], RGB; never stale, whatever `max_age`, s."""
-        if self._frame is None or self._frame_version != self._physics.version:
-            image = self._renderer.render(self.spec.name, self.spec.height, self.spec.width)
-            self._frame, self._frame_version = Frame(image, self._physics.time), self._physics.version
-        return self._frame
+        """Return the image of this instant; it is never stale, whatever `max_age`, s."""
+        if not self._is_connected:
+            raise DeviceError(f"camera {self.spec.name!r}: not connected; call connect() first")
+        if self._image is None or self._version != self._physics.version:
+            self._image = self._renderer.render(self.spec.name, self.spec.height, self.spec.width)
+            self._version = self._physics.version
+        return Frame(self._image.copy(), self._physics.time)
 
     def close(self) -> None:
-        """Free the context that the scene's cameras share."""
+        """Free the context that the scene's cameras share; idempotent."""
+        self._is_connected = False
         self._renderer.close()

@@ -16,7 +16,8 @@ from sim.physics import Physics
 from sim.randomize import Randomizer
 from sim.reset import ExactReset, Seeded
 from sim.robot import SimRobot
-from sim.scene import CAMERAS, build_scene
+from sim.room import CAMERAS
+from sim.scene import build_scene
 from sim.task import Task, TaskReward, choose_imperfections
 from sim.viewer import Viewer
 

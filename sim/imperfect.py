@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from robot_rl.errors import ConfigError, StaleFrame
+from robot_rl.errors import ConfigError, DeviceError, StaleFrame
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Camera, Clock, Robot, Tracker
 from robot_rl.types import Command, Frame, RobotState
@@ -48,9 +48,9 @@ class PoseNoise:
 class Imperfections:
     """All imperfections of a simulated station; the default has none."""
 
-    delays: Delays = Delays()
+    delays: Delays = field(default_factory=Delays)
     """of the robot"""
-    pose_noise: PoseNoise = PoseNoise()
+    pose_noise: PoseNoise = field(default_factory=PoseNoise)
     """of the trackers"""
     frame_drop: float = 0.0
     """probability that a camera repeats its last frame"""
@@ -71,10 +71,12 @@ class DelayedRobot:
         self.spec = robot.spec
         self.clock = _DelayedClock(robot, delays)
         self._robot = robot
+        self._is_connected = False
 
     def connect(self) -> None:
         """Connect the robot."""
         self._robot.connect()
+        self._is_connected = True
 
     def read(self) -> RobotState:
         """Return the state of `observation_s` ago; its stamps tell."""
@@ -82,6 +84,11 @@ class DelayedRobot:
 
     def command(self, command: Command) -> Command:
         """Take a command that takes effect `action_s` later; a newer one does not overtake it."""
+        if not self._is_connected:
+            raise DeviceError("delayed robot: not connected; call connect() first")
+        for part in command:
+            if part not in self.spec.parts:
+                raise ConfigError(f"unknown part {part!r}; parts: {', '.join(self.spec.parts)}")
         return self.clock.submit(command)
 
     def stop(self) -> None:
@@ -91,7 +98,9 @@ class DelayedRobot:
 
     def close(self) -> None:
         """Close the robot."""
+        self.clock.forget()
         self._robot.close()
+        self._is_connected = False
 
     def reset(self, rng: np.random.Generator) -> None:
         """Forget what is under way, at the start of an episode."""

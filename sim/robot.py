@@ -12,13 +12,16 @@ from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose
 from robot_rl.specs import ArmSpec, GripperSpec, RobotSpec
 from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
-from sim.arm import ARM_JOINTS, FINGER_JOINTS, FINGER_TRAVEL, GRIPPER_ACTUATOR, TCP_SITE
+from sim.arm import ARM_JOINTS
+from sim.gripper import FINGER_JOINTS, FINGER_TRAVEL, GRIPPER_ACTUATOR, TCP_SITE
 from sim.kinematics import HOME, QPOS_HIGH, QPOS_LOW
 from sim.physics import Physics
 from sim.scene import SceneConfig
 from sim.timing import SimClock
 
 _REMEDY = "sim robot: not connected; call connect() first"
+_REGULAR = 1e-6 * np.eye(6)
+"""Keeps the estimate of the wrench finite where the arm is stretched out."""
 
 
 class SimRobot:
@@ -131,7 +134,8 @@ class SimRobot:
                 self._physics.model, self._physics.data, self._whole_jacobian[:3], self._whole_jacobian[3:], self._site
             )
             self._jacobian = self._whole_jacobian[:, self._dofs]
-            self._to_wrench = np.linalg.solve(self._jacobian @ self._jacobian.T, self._jacobian)
+            gram = self._jacobian @ self._jacobian.T + _REGULAR
+            self._to_wrench = np.linalg.solve(gram, self._jacobian)
             self._version = self._physics.version
         return self._jacobian, self._to_wrench
 

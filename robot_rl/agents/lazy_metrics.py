@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 
-class LazyMetrics(dict[str, float]):
-    """A `Metrics` dict that holds scalar tensors and converts on reading, so that an update never waits for its device."""
+class LazyMetrics(dict[str, Any]):
+    """A `Metrics` dict that holds scalar tensors and converts on reading, so that an update never waits for its device.
+
+    `float`s come out of every way of reading it, `dict(metrics)` and `other.update(metrics)` included.
+    """
 
     def __getitem__(self, key: str) -> float:
         return float(super().__getitem__(key))
 
-    def __iter__(self) -> Iterator[str]:  # makes dict(metrics) go through __getitem__
-        return iter(super().keys())
+    def __iter__(self) -> Iterator[str]:  # a subclass with its own __iter__ is copied through __getitem__
+        return super().__iter__()
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of `key` as a float, or `default`."""
-        return self[key] if key in self else default
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     def values(self) -> Any:
         """Return the values as floats."""

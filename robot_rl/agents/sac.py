@@ -1,4 +1,4 @@
-"""Soft actor-critic with a batched critic ensemble, a discrete gripper critic, and ways to start from demonstrations and keep them."""
+"""Soft actor-critic: a batched critic ensemble, a discrete gripper critic, and a start from demonstrations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from robot_rl.agents.flat_state import join, part
 from robot_rl.agents.grasp_critic import GraspCritic, double_q_value, margin_loss
 from robot_rl.agents.lazy_metrics import LazyMetrics
 from robot_rl.agents.sac_config import SACConfig
@@ -68,9 +69,8 @@ class SAC:
         self.critic_updates = 0
         self._owed = 0.0
         self._continuous = list(spec.action.continuous)
-        self._target_entropy = config.target_entropy
-        if self._target_entropy is None:
-            self._target_entropy = -0.5 * len(self._continuous)
+        wanted = config.target_entropy
+        self._target_entropy = -0.5 * len(self._continuous) if wanted is None else wanted
 
         # Networks
         init = torch.Generator().manual_seed(seed)
@@ -109,7 +109,7 @@ class SAC:
         return self._acting.act(obs, explore=explore)
 
     def policy(self) -> SACPolicy:
-        """Return a frozen copy for acting. Its randomness follows from seed and version; taking one disturbs nothing."""
+        """Return a frozen copy to act with. Its randomness depends on seed and version alone."""
         self._acting.version = self.version
         return self._acting.frozen_copy(seed=self.seed + 1_000_003 * self.version)
 
@@ -125,7 +125,7 @@ class SAC:
         That is `utd_ratio` critic updates, each on its own batch, and after each `critic_actor_ratio` of them an
         update of actor and temperature. The metrics are those of the last of each; none if nothing was owed.
         """
-        metrics = LazyMetrics()
+        metrics: dict[str, Tensor] = {}
         self.env_steps += 1
         self._owed += self.config.utd_ratio
         bc_weight = self.config.bc_weight_at(self.env_steps)
@@ -135,7 +135,7 @@ class SAC:
             metrics.update(self._update_critics(step, bc_weight))
             if self.critic_updates % self.config.critic_actor_ratio == 0:
                 metrics.update(self._update_actor(step, bc_weight))
-        return metrics
+        return LazyMetrics(metrics)
 
     def pretrain_actor(self, batches: Iterator[Batch], steps: int) -> Metrics:
         """Clone the actions in `batches` of demonstrations for `steps` updates.
@@ -143,7 +143,7 @@ class SAC:
         The mean is fitted by squared error and the standard deviation set to `clone_std`: a maximum-likelihood one
         shrinks to nothing on few demonstrations, and exploration with it. Gripper commands are fitted by margin.
         """
-        metrics = LazyMetrics()
+        metrics: dict[str, Tensor] = {}
         for _ in range(steps):
             step = self._prepare(next(batches))
             mean, log_std = self.actor(step.x)
@@ -158,14 +158,14 @@ class SAC:
                 metrics["clone/grasp_margin"] = margin.detach()
         if self.config.candidate_clone:
             self.networks.clone = copy.deepcopy(self.actor).requires_grad_(False)
-        return metrics
+        return LazyMetrics(metrics)
 
     def pretrain_critic(self, batches: Iterator[Batch], steps: int) -> Metrics:
         """Fit the critics to the value of the actor, which stays as it is, for `steps` updates."""
-        metrics = LazyMetrics()
+        metrics: dict[str, Tensor] = {}
         for _ in range(steps):
             metrics.update(self._update_critics(self._prepare(next(batches)), self.config.bc_weight))
-        return metrics
+        return LazyMetrics(metrics)
 
     def _prepare(self, batch: Batch) -> Transitions:
         if len(batch.action) != 1:
@@ -185,7 +185,7 @@ class SAC:
         )
 
     def _shaped_reward(self, reward: Tensor, discount: Tensor) -> Tensor:
-        """Scale, and add the bias of every step that was summed: 1 + d + ... + d**(k-1) times, where `discount` is d**k."""
+        """Scale, and add the bias of all k steps that were summed: 1 + d + ... + d**(k-1) times; `discount` is d**k."""
         config = self.config
         if config.reward_scale != 1.0:
             reward = reward * config.reward_scale
@@ -195,21 +195,22 @@ class SAC:
 
     # Critics
 
-    def _update_critics(self, step: Transitions, bc_weight: float) -> LazyMetrics:
-        loss, q, target = self._critic_loss(step, self._noise(step.continuous), self._draw_members())
+    def _update_critics(self, step: Transitions, bc_weight: float) -> dict[str, Tensor]:
+        loss, metrics = self._critic_loss(step, self._noise(step.continuous), self._draw_members())
         self._critic_optimizer.minimize(loss)
         polyak_(self.target_critic.parameters(), self.critic.parameters(), self.config.tau)
         self.critic_updates += 1
-        metrics = LazyMetrics({"critic/loss": loss.detach(), "critic/q": q, "critic/target": target})
         if self.grasp is not None and self.target_grasp is not None:
             metrics["grasp/loss"] = self._update_grasp(self.grasp, self.target_grasp, step, bc_weight)
         return metrics
 
-    def _critic_loss(self, step: Transitions, noise: Tensor, members: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss, and for the record the mean value and the mean target."""
+    def _critic_loss(
+        self, step: Transitions, noise: Tensor, members: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         # Target
         with torch.no_grad():
-            next_action, next_log_prob = squashed_sample(*self.actor(step.next_x), noise)
+            mean, log_std = self.actor(step.next_x)
+            next_action, next_log_prob = squashed_sample(mean, log_std, noise)
             next_value = self.target_critic(step.next_x, next_action, members).amin(0)  # [B]
             if self.config.backup_entropy:
                 next_value = next_value - self.log_alpha.exp() * next_log_prob
@@ -217,15 +218,17 @@ class SAC:
 
         # Regression
         q = self.critic(step.x, step.continuous)  # [N, B]
-        return F.mse_loss(q, target.expand_as(q)), q.detach().mean(), target.mean()
+        loss = F.mse_loss(q, target.expand_as(q))
+        return loss, {"critic/loss": loss.detach(), "critic/q": q.detach().mean(), "critic/target": target.mean()}
 
     def _update_grasp(self, grasp: GraspCritic, target: GraspCritic, step: Transitions, bc_weight: float) -> Tensor:
-        """Double DQN; the toggle penalty exists in this reward alone. Demonstrated commands keep their lead."""
-        reward = step.reward - grasp.toggle_penalty(step.obs, step.action)
-        goal = td_target(reward, step.terminated, double_q_value(grasp, target, step.next_x), step.discount)
+        """Double DQN. Only this critic pays for toggling, after the clipping; demonstrated commands keep their lead."""
+        next_value = double_q_value(grasp, target, step.next_x)
+        goal = self._clip(td_target(step.reward, step.terminated, next_value, step.discount))
+        goal = goal - grasp.toggle_penalty(step.obs, step.action)
         command = grasp.encode(step.action)
         q = grasp(step.x)  # [B, 3**G]
-        loss = F.mse_loss(q.gather(-1, command[:, None]).squeeze(-1), self._clip(goal))
+        loss = F.mse_loss(q.gather(-1, command[:, None]).squeeze(-1), goal)
         if bc_weight > 0.0:
             loss = loss + bc_weight * margin_loss(q, command, step.is_demo, self.config.grasp_margin)
         self._grasp_optimizer.minimize(loss)
@@ -237,24 +240,25 @@ class SAC:
 
     # Actor and temperature
 
-    def _update_actor(self, step: Transitions, bc_weight: float) -> LazyMetrics:
+    def _update_actor(self, step: Transitions, bc_weight: float) -> dict[str, Tensor]:
         loss, metrics = self._actor_loss(step, self._noise(step.continuous), bc_weight)
         self._actor_optimizer.minimize(loss)
         alpha = self.log_alpha.exp()
         # Loss: alpha * (entropy - target_entropy). Its derivative by log_alpha is itself.
         self._temperature_optimizer.step([alpha * (metrics["actor/entropy"] - self._target_entropy)])
-        return LazyMetrics({**metrics, "actor/loss": loss.detach(), "actor/temperature": alpha})
+        return {**metrics, "actor/temperature": alpha}
 
     def _actor_loss(self, step: Transitions, noise: Tensor, bc_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_std = self.actor(step.x)
         action, log_prob = squashed_sample(mean, log_std, noise)
-        value = self._actor_value(self.critic(step.x, action, frozen=True))  # [B]
-        loss = (self.log_alpha.exp() * log_prob - value).mean()
-        metrics = {"actor/q": value.detach().mean(), "actor/entropy": -log_prob.detach().mean()}
+        q = self._actor_value(self.critic(step.x, action, frozen=True))  # [B]
+        loss = (self.log_alpha.exp() * log_prob - q).mean()
+        metrics = {"actor/q": q.detach().mean(), "actor/entropy": -log_prob.detach().mean()}
         if bc_weight > 0.0:
-            metrics["actor/cloning"] = cloning = self._cloning_loss(step, torch.tanh(mean), value.detach())
+            cloning = self._cloning_loss(step, torch.tanh(mean), q.detach())
             loss = loss + bc_weight * cloning
-        return loss, {name: value.detach() for name, value in metrics.items()}
+            metrics["actor/cloning"] = cloning.detach()
+        return loss, {**metrics, "actor/loss": loss.detach()}
 
     def _cloning_loss(self, step: Transitions, mean: Tensor, own_value: Tensor) -> Tensor:
         """Squared distance of the mean action [B, Ac] to the demonstrated one, averaged over the demonstrated rows."""
@@ -286,10 +290,7 @@ class SAC:
         """Return everything as one flat dict of tensors."""
         parts = {name: module.state_dict() for name, module in self._modules().items()}
         parts |= {f"optimizer/{name}": optimizer.state_dict() for name, optimizer in self._optimizers().items()}
-        state = {
-            f"{part}/{name}": value.detach().clone() for part, values in parts.items() for name, value in values.items()
-        }
-        return state | {
+        return join(parts) | {
             "log_alpha": self.log_alpha.clone(),
             "generator": self.generator.get_state(),
             "env_steps": torch.tensor(self.env_steps),
@@ -307,9 +308,9 @@ class SAC:
         self.networks.clone = copy.deepcopy(self.actor).requires_grad_(False) if has_clone else None
         try:
             for name, module in self._modules().items():
-                module.load_state_dict(_part(state, name))
+                module.load_state_dict(part(state, name))
             for name, optimizer in self._optimizers().items():
-                optimizer.load_state_dict(_part(state, f"optimizer/{name}"))
+                optimizer.load_state_dict(part(state, f"optimizer/{name}"))
         except (RuntimeError, KeyError) as error:
             raise SpecMismatch(f"the saved agent has other networks: {error}") from error
         self.log_alpha.copy_(state["log_alpha"])
@@ -334,8 +335,3 @@ class SAC:
             "temperature": self._temperature_optimizer,
             "grasp": self._grasp_optimizer,
         }
-
-
-def _part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    prefix = f"{name}/"
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}

@@ -51,7 +51,7 @@ class SACConfig:
     actor_q: Literal["mean", "min"] = "mean"
     """what the actor climbs: the ensemble's mean or its minimum"""
     target_clip: tuple[float, float] | None = None
-    """feasible range of returns, (0, 1) for a single success reward; targets outside are clipped, which ends overestimation"""
+    """feasible returns, (0, 1) for one success reward; clipping targets to them ends overestimation"""
     reward_scale: float = 1.0
     """multiplies rewards"""
     reward_bias: float = 0.0
@@ -109,7 +109,7 @@ class SACConfig:
             raise ConfigError(f"num_min_critics {self.num_min_critics} is not in 1..{self.num_critics}")
         if not 0.0 < self.discount < 1.0 or not 0.0 < self.tau <= 1.0 or not 0.0 <= self.grasp_epsilon <= 1.0:
             raise ConfigError(
-                f"discount {self.discount:g}, tau {self.tau:g} or grasp_epsilon {self.grasp_epsilon:g} is not a fraction"
+                f"discount {self.discount:g}, tau {self.tau:g}, grasp_epsilon {self.grasp_epsilon:g} must be in 0..1"
             )
         if not self.hidden_dims or min(self.hidden_dims) < 1:
             raise ConfigError(f"hidden_dims {self.hidden_dims} needs at least one positive width")
@@ -118,7 +118,7 @@ class SACConfig:
 
     @classmethod
     def hil_serl(cls) -> SACConfig:
-        """HIL-SERL (arXiv 2410.21845 and its repository), with targets drawn without replacement and exact update ratio."""
+        """HIL-SERL (arXiv 2410.21845 and its repository), with a fixed update ratio where theirs runs free."""
         return cls(discount=0.97, activation="tanh", num_critics=2, num_min_critics=2, utd_ratio=2.0, grasp_epsilon=0.0)
 
     @classmethod
@@ -138,7 +138,8 @@ class SACConfig:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> SACConfig:
         """Return the config that `dataclasses.asdict` made before a round trip through JSON."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        tuples: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **tuples})
 
     @property
     def chooses_best(self) -> bool:

@@ -80,7 +80,13 @@ class SACPolicy:
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
         """Return an action float32 [A] in [-1, 1]; `explore_action` and `eval_action` say how it is chosen."""
         encoder, grasp = self.networks.encoder, self.networks.grasp
-        x = encoder({key: torch.as_tensor(obs[key], device=self._device) for key in encoder.keys if key in obs})[None]
+        x = encoder(
+            {
+                key: torch.as_tensor(obs[key], dtype=torch.float32, device=self._device)
+                for key in encoder.keys
+                if key in obs
+            }
+        )[None]
         continuous = self._choose(x, self.config.explore_action if explore else self.config.eval_action)
         if grasp is None:
             return continuous.cpu().numpy()

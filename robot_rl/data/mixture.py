@@ -34,9 +34,7 @@ def split(total: int, weights: Weights) -> list[int]:
 class Mixture:
     """Several buffers as one. A buffer without a fitting window leaves its share to the others."""
 
-    def __init__(
-        self, buffers: Sequence[ReplayBuffer], weights: Weights | Callable[[int], Weights] = (0.5, 0.5)
-    ) -> None:
+    def __init__(self, buffers: Sequence[ReplayBuffer], weights: Weights | Callable[[int], Weights] = (0.5, 0.5)) -> None:
         """Mix `buffers` (of one environment, on one device).
 
         Args:

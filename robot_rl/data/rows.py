@@ -45,9 +45,7 @@ class RowLayout:
         self.width = self.reward + 3
         self.batch_memory = BatchMemory()
 
-    def empty(
-        self, *leading: int, device: torch.device, memory: BatchMemory | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def empty(self, *leading: int, device: torch.device, memory: BatchMemory | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Return a table [*leading, width] and, for each image, words [*leading, num_words]; uninitialised."""
         words: dict[str, Tensor] = {}
         for key, (_, _, word, num_words) in self.images.items():
@@ -69,9 +67,7 @@ class BatchFrame:
 
     def __init__(self, layout: RowLayout, spec: BatchSpec, device: torch.device) -> None:
         self._layout = layout
-        self.table, self.images = layout.empty(
-            spec.horizon + 1, spec.batch_size, device=device, memory=layout.batch_memory
-        )
+        self.table, self.images = layout.empty(spec.horizon + 1, spec.batch_size, device=device, memory=layout.batch_memory)
         self.discount = torch.full((spec.horizon, spec.batch_size), spec.discount, device=device)
         self.is_demo = torch.zeros(spec.batch_size, device=device)
 

@@ -55,9 +55,7 @@ def check_same_spec(found: EnvSpec, wanted: EnvSpec, where: str) -> None:
     if abs(found.control_dt - wanted.control_dt) > 1e-6:
         differences.append(f"control_dt: {found.control_dt:g} s instead of {wanted.control_dt:g} s")
     if differences:
-        raise SpecMismatch(
-            f"{where} (recorded in {found.name!r}) does not fit {wanted.name!r}: {'; '.join(differences)}"
-        )
+        raise SpecMismatch(f"{where} (recorded in {found.name!r}) does not fit {wanted.name!r}: {'; '.join(differences)}")
 
 
 def _describe(array: ArraySpec | None) -> str:

@@ -48,8 +48,7 @@ class ActionConfig:
             raise ConfigError("an action needs at least one axis or the gripper")
         if not (self.position_scale_m > 0 and self.rotation_scale_rad > 0):
             raise ConfigError(
-                f"position_scale_m {self.position_scale_m} and rotation_scale_rad {self.rotation_scale_rad} "
-                "must be positive"
+                f"position_scale_m {self.position_scale_m} and rotation_scale_rad {self.rotation_scale_rad} must be positive"
             )
 
 
@@ -86,9 +85,7 @@ class ActionMapper:
         except (TypeError, ValueError) as error:
             raise ValueError(f"action {action!r} is not an array of numbers") from error
         if checked.shape != (self.spec.dim,):
-            raise ValueError(
-                f"action has shape {checked.shape}; expected ({self.spec.dim},): {', '.join(self.spec.names)}"
-            )
+            raise ValueError(f"action has shape {checked.shape}; expected ({self.spec.dim},): {', '.join(self.spec.names)}")
         magnitude = [abs(value) for value in checked.tolist()]
         if all(value <= 1 for value in magnitude):
             return checked

@@ -80,8 +80,6 @@ def make_demonstrator(policy: str, env_name: str, env: Env, seed: int) -> Policy
     if policy == "scripted":
         if env_name not in TASKS:
             known = ", ".join(sorted(TASKS))
-            raise ConfigError(
-                f"{env_name!r} has no scripted demonstrator; known: {known}; or give 'package.module:factory'"
-            )
+            raise ConfigError(f"{env_name!r} has no scripted demonstrator; known: {known}; or give 'package.module:factory'")
         return resolve(f"{TASKS[env_name]}:scripted", {}, "demonstrator")(env, seed)
     return resolve(policy, {"scripted": ""}, "policy")(env, seed)

@@ -111,9 +111,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             )
         return observed
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
         obs, info = self._env.reset(seed=seed, options=options)

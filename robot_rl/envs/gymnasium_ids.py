@@ -100,8 +100,7 @@ def _unknown(env_id: str) -> str:
     close = difflib.get_close_matches(env_id.lower(), lowered, n=5)
     hint = f"close: {', '.join(lowered[known] for known in close)}" if close else "nothing registered comes close"
     return (
-        f"unknown Gymnasium environment {env_id!r}; {hint}; "
-        "give 'gymnasium:<module>:<id>' if a package must be imported first"
+        f"unknown Gymnasium environment {env_id!r}; {hint}; give 'gymnasium:<module>:<id>' if a package must be imported first"
     )
 
 

@@ -37,8 +37,7 @@ class ImageResizer:
         expected = (self._camera.height, self._camera.width, 3)
         if image.shape != expected or image.dtype != np.uint8:
             raise ValueError(
-                f"camera {self._camera.name!r} delivered {image.dtype} {image.shape}; "
-                f"its spec promises uint8 {expected}"
+                f"camera {self._camera.name!r} delivered {image.dtype} {image.shape}; its spec promises uint8 {expected}"
             )
         image = image[self._crop]
         if self._rows is None and self._columns is None:

@@ -36,9 +36,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         """The wrapped environment's."""
         return self._robot_env.env_spec
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode. What a person pressed during the reset is forgotten: it was not meant for the episode."""
         obs, info = self._robot_env.reset(seed=seed, options=options)
         self._teleop.read()

@@ -73,13 +73,11 @@ class Observer:
         self.trackers = _needed_trackers(config.objects, trackers)
         """Names of the trackers that must be read, those that only serve as a frame included."""
         self._resizers = {
-            f"image/{name}": ImageResizer(cameras[name], config.crops.get(name), config.image_size)
-            for name in self.cameras
+            f"image/{name}": ImageResizer(cameras[name], config.crops.get(name), config.image_size) for name in self.cameras
         }
         rotation = "rotation" if config.rotation == "rotvec" else "rotation_columns"
         self._arm_keys = tuple(
-            (quantity, f"state/{arm}/{rotation if quantity == 'rotation' else quantity}")
-            for quantity in config.arm_quantities
+            (quantity, f"state/{arm}/{rotation if quantity == 'rotation' else quantity}") for quantity in config.arm_quantities
         )
         self._object_keys = tuple(
             (name, frame_name, f"state/{name}/position", f"state/{name}/{rotation}")

@@ -33,7 +33,5 @@ def part_state(state: RobotState, name: str, kind: type[State]) -> State:
     """
     part = state.get(name)
     if not isinstance(part, kind):
-        raise DeviceError(
-            f"robot reported no {kind.__name__} for part {name!r}; it reported: {', '.join(sorted(state))}"
-        )
+        raise DeviceError(f"robot reported no {kind.__name__} for part {name!r}; it reported: {', '.join(sorted(state))}")
     return part

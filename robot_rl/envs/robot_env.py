@@ -96,9 +96,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         self._state: RobotState = {}
         self._obs: Observation = {}
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Bring robot and scene to a start state, connecting the devices the first time.
 
         Raises:
@@ -215,9 +213,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         obs = {key: value.copy() for key, value in self._obs.items()}
         return obs, 0.0, False, True, self._info(action, fault=fault)
 
-    def _info(
-        self, action: np.ndarray, *, clamped: bool = False, success: bool = False, fault: str = ""
-    ) -> dict[str, Any]:
+    def _info(self, action: np.ndarray, *, clamped: bool = False, success: bool = False, fault: str = "") -> dict[str, Any]:
         return {
             "action": action,
             "policy_action": action,

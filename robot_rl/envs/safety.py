@@ -69,9 +69,7 @@ def limit(command: Command, state: RobotState, spec: RobotSpec, dt: float) -> Li
     return Limited(allowed, tuple(clamped))
 
 
-def _limit_part(
-    name: str, target: PartTarget, measured: PartState, spec: PartSpec, dt: float
-) -> tuple[PartTarget, list[str]]:
+def _limit_part(name: str, target: PartTarget, measured: PartState, spec: PartSpec, dt: float) -> tuple[PartTarget, list[str]]:
     """Return the allowed target of one part and the names of the limits that bit."""
     if isinstance(target, ArmTarget) and isinstance(measured, ArmState) and isinstance(spec, ArmSpec):
         return _limit_arm(name, target.pose, measured.pose, spec, dt)
@@ -94,8 +92,7 @@ def _limit_arm(name: str, target: Pose, measured: Pose, spec: ArmSpec, dt: float
     limits: list[str] = []
 
     goal = [
-        min(max(value, low), high)
-        for value, low, high in zip(position, spec.workspace_low, spec.workspace_high, strict=True)
+        min(max(value, low), high) for value, low, high in zip(position, spec.workspace_low, spec.workspace_high, strict=True)
     ]
     if goal != position:
         limits.append("workspace")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -11,17 +13,28 @@ from torch.nn import functional as F
 
 Activation = Literal["relu", "tanh", "silu", "elu"]
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu_,
-    "tanh": torch.tanh_,
-    "silu": F.silu,
-    "elu": F.elu,
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": partial(nn.ReLU, inplace=True),  # no layer before it needs its own output for the gradient
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+    "elu": nn.ELU,
 }
-"""Those whose gradient needs only their output work in place: no layer before them keeps its own output."""
 
 
-class MLP(nn.Module):
-    """One perceptron. A hidden layer is linear, layer norm (if wanted), activation."""
+class HiddenLinear(nn.Linear):
+    """A linear layer between two hidden layers, where most of the arithmetic is. It may multiply in a shorter type."""
+
+    product_dtype: torch.dtype = torch.float32
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map float32 [..., in] to float32 [..., out]."""
+        if self.product_dtype == torch.float32:
+            return super().forward(input)
+        return F.linear(input.to(self.product_dtype), self.weight.to(self.product_dtype)).float() + self.bias
+
+
+class MLP(nn.Sequential):
+    """A perceptron [..., in_dim] -> [..., out_dim]. A hidden layer is linear, layer norm (if wanted), activation."""
 
     def __init__(
         self,
@@ -33,28 +46,17 @@ class MLP(nn.Module):
         layer_norm: bool,
         generator: torch.Generator,
     ) -> None:
-        super().__init__()
-        dims = (in_dim, *hidden_dims)
-        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in zip(dims, dims[1:], strict=False))
-        self.norms = nn.ModuleList(nn.LayerNorm(dim) if layer_norm else nn.Identity() for dim in hidden_dims)
-        self.head = nn.Linear(dims[-1], out_dim)
-        self.product_dtype = torch.float32
-        """type in which hidden layers are multiplied with each other; all else is float32"""
-        self._activation = ACTIVATIONS[activation]
-        for linear in (*self.hidden, self.head):
-            nn.init.xavier_uniform_(linear.weight, generator=generator)
-            nn.init.zeros_(linear.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [..., in_dim] to [..., out_dim]."""
-        for index, (linear, norm) in enumerate(zip(self.hidden, self.norms, strict=True)):
-            if index > 0 and self.product_dtype != torch.float32:
-                product = F.linear(x.to(self.product_dtype), linear.weight.to(self.product_dtype))
-                x = product.float() + linear.bias
-            else:
-                x = linear(x)
-            x = self._activation(norm(x))
-        return self.head(x)
+        layers: list[nn.Module] = []
+        for index, (rows, columns) in enumerate(pairwise((in_dim, *hidden_dims))):
+            layers.append(nn.Linear(rows, columns) if index == 0 else HiddenLinear(rows, columns))
+            if layer_norm:
+                layers.append(nn.LayerNorm(columns))
+            layers.append(ACTIVATIONS[activation]())
+        super().__init__(*layers, nn.Linear(hidden_dims[-1], out_dim))
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
 
 
 class EnsembleMLP(nn.Module):
@@ -62,6 +64,9 @@ class EnsembleMLP(nn.Module):
 
     Weights of all members lie in one tensor [N, in, out] a layer, so that a layer is one batched matrix product.
     """
+
+    product_dtype: torch.dtype = torch.float32
+    """type in which hidden layers are multiplied with each other; all else is float32"""
 
     def __init__(
         self,
@@ -74,20 +79,16 @@ class EnsembleMLP(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.num_members = num_members
         self.in_dims = tuple(in_dims)
-        dims = (sum(in_dims), *hidden_dims)
-        shapes = list(zip(dims, dims[1:], strict=False))
+        shapes = list(pairwise((sum(in_dims), *hidden_dims)))
         normed = hidden_dims if layer_norm else ()
-        self.weights = nn.ParameterList(torch.empty(num_members, i, o) for i, o in shapes)
-        self.biases = nn.ParameterList(torch.zeros(num_members, 1, o) for _, o in shapes)
+        self.weights = nn.ParameterList(torch.empty(num_members, rows, columns) for rows, columns in shapes)
+        self.biases = nn.ParameterList(torch.zeros(num_members, 1, columns) for _, columns in shapes)
         self.scales = nn.ParameterList(torch.ones(num_members, 1, dim) for dim in normed)
         self.shifts = nn.ParameterList(torch.zeros(num_members, 1, dim) for dim in normed)
-        self.head_weight = nn.Parameter(torch.empty(num_members, 1, dims[-1]))
+        self.head_weight = nn.Parameter(torch.empty(num_members, 1, hidden_dims[-1]))
         self.head_bias = nn.Parameter(torch.zeros(num_members, 1))
-        self.product_dtype = torch.float32
-        """type in which hidden layers are multiplied with each other; all else is float32"""
-        self._activation = ACTIVATIONS[activation]
+        self.activation = ACTIVATIONS[activation]()
         for weight in (*self.weights, self.head_weight):
             for member in weight.detach():
                 nn.init.xavier_uniform_(member, generator=generator)
@@ -105,15 +106,19 @@ class EnsembleMLP(nn.Module):
             parameter = parameter.detach() if frozen else parameter
             return parameter if members is None else parameter[members]
 
-        x = self._activate(0, self._first(inputs, of(self.weights[0]), of(self.biases[0])), of)
-        for index in range(1, len(self.weights)):
-            x = self._product(x, of(self.weights[index]), of(self.biases[index]))
-            x = self._activate(index, x, of)
-        # A product and a sum: matrix libraries need five times as long for a product with a single column.
+        x = self._first(inputs, of(self.weights[0]), of(self.biases[0]))
+        for index in range(len(self.weights)):
+            if index > 0:
+                x = self._product(x, of(self.weights[index]), of(self.biases[index]))
+            if self.scales:
+                x = (F.layer_norm(x, x.shape[-1:]) * of(self.scales[index])).add_(of(self.shifts[index]))
+            x = self.activation(x)
+        # A product and a sum: matrix libraries take five times as long for a matrix with a single column.
         return torch.linalg.vecdot(x, of(self.head_weight)) + of(self.head_bias)
 
-    def _first(self, inputs: Sequence[Tensor], weight: Tensor, x: Tensor) -> Tensor:
-        """First linear layer, input by input, so that an action's gradient does not cost the state's."""
+    def _first(self, inputs: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+        """First linear layer, input by input, so that the gradient of an action does not cost that of a state."""
+        x = bias
         for part, rows in zip(inputs, weight.split(self.in_dims, dim=1), strict=True):
             x = torch.baddbmm(x, part.expand(len(weight), -1, -1), rows)
         return x
@@ -123,14 +128,9 @@ class EnsembleMLP(nn.Module):
             return torch.baddbmm(bias, x, weight)
         return torch.bmm(x.to(self.product_dtype), weight.to(self.product_dtype)).float() + bias
 
-    def _activate(self, index: int, x: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-        if self.scales:
-            x = (F.layer_norm(x, x.shape[-1:]) * of(self.scales[index])).add_(of(self.shifts[index]))
-        return self._activation(x)
-
 
 def set_product_dtype(module: nn.Module, dtype: torch.dtype) -> None:
-    """Multiply in `dtype` inside all perceptrons of `module`."""
+    """Let all perceptrons inside `module` multiply hidden layers in `dtype`."""
     for part in module.modules():
-        if isinstance(part, MLP | EnsembleMLP):
+        if isinstance(part, HiddenLinear | EnsembleMLP):
             part.product_dtype = dtype

@@ -15,7 +15,7 @@ _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def bound_log_std(raw: Tensor) -> Tensor:
-    """Squash any number smoothly into LOG_STD_MIN .. LOG_STD_MAX: unlike a clamp, a gradient always leads back. 0 maps to 0."""
+    """Squash smoothly into LOG_STD_MIN .. LOG_STD_MAX, 0 to 0. Unlike after a clamp, a gradient always leads back."""
     centre, half = 0.5 * (LOG_STD_MAX + LOG_STD_MIN), 0.5 * (LOG_STD_MAX - LOG_STD_MIN)
     return centre + half * torch.tanh(raw / half + math.atanh(-centre / half))
 
@@ -42,6 +42,6 @@ def squashed_log_prob(mean: Tensor, log_std: Tensor, action: Tensor, limit: floa
 
 
 def _log_prob(u: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
-    """Log-density of tanh(u). log(1 - tanh(u)**2) is written as 2 (log 2 - u - softplus(-2u)), which never rounds to log 0."""
+    """Log-density of tanh(u), with log(1 - tanh(u)**2) as 2 (log 2 - u - softplus(-2u)), which never becomes log 0."""
     gaussian = -0.5 * noise.square() - log_std - _HALF_LOG_TWO_PI
     return (gaussian - 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))).sum(-1)

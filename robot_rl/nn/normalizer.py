@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 MIN_STD = 0.01
-"""Floor on the standard deviation (1 cm, 10 mrad, 1 cm/s): what demonstrations hardly vary must not become noise of size 1."""
+"""Floor on the standard deviation (1 cm, 10 mrad, ...): what hardly varies must not become noise of size 1."""
 
 CLIP = 10.0
 """Standard deviations at which a reading is cut: a faulty sensor must not drive the networks out of their range."""
 
 
 class Normalizer(nn.Module):
-    """(x - mean) / std, clipped. The identity until `fit`; afterwards it never moves, so stored values keep their meaning."""
+    """(x - mean) / std, clipped. The identity until `fit`; it never moves during learning."""
 
     mean: Tensor
     scale: Tensor

@@ -57,4 +57,5 @@ class Adam:
 @torch.no_grad()
 def polyak_(target: Iterable[Tensor], source: Iterable[Tensor], tau: float) -> None:
     """Move `target` towards `source` by the share `tau`, in place."""
-    torch._foreach_lerp_(list(target), list(source), tau)
+    for slow, fast in zip(target, source, strict=True):
+        slow.lerp_(fast, tau)

@@ -124,9 +124,7 @@ def _as_tensor(value: Any, where: str) -> tuple[str, Tensor]:
         return "array", torch.from_numpy(np.array(value, order="C"))
     if isinstance(value, bytes):
         return "bytes", torch.from_numpy(np.frombuffer(value, dtype=np.uint8).copy())
-    raise TypeError(
-        f"{where} is a {type(value).__name__}; store tensors, number arrays, bytes, numbers, strings or None"
-    )
+    raise TypeError(f"{where} is a {type(value).__name__}; store tensors, number arrays, bytes, numbers, strings or None")
 
 
 def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -31,7 +31,7 @@ class DemoConfig:
 
 @dataclass(frozen=True, slots=True)
 class WarmStartConfig:
-    """How the agent is brought to the level of its demonstrations before it may change (Nothing here happens without demonstrations)."""
+    """How the agent is brought to the level of its demonstrations before it may change; nothing of it without them."""
 
     clone_steps: int = 1500
     """behaviour cloning updates of the actor on the demonstrations"""
@@ -50,7 +50,7 @@ class EvaluationConfig:
     episodes: int = 20
     """episodes of each"""
     final_episodes: int = 50
-    """episodes of the last one, on starts that were never seen before; the clone and the demonstrator are measured on the same"""
+    """episodes of the last one, on starts never seen before; clone and demonstrator are measured on the same"""
     videos: int = 4
     """episodes filmed at the end; 0: none"""
 
@@ -66,7 +66,7 @@ class TrainConfig:
     """One training run."""
 
     task: str
-    """environment: reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, or package.module:factory"""
+    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, or package.module:factory"""
     env: EnvOptions = field(default_factory=EnvOptions)
     agent: Literal["sac"] = "sac"
     """which learner"""

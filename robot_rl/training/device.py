@@ -19,7 +19,5 @@ def resolve_device(name: str) -> str:
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
         raise ConfigError(f"unknown device {name!r}; known: auto, cpu, cuda, cuda:<index>")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            f"device {name!r} was asked for, but torch {torch.__version__} sees no CUDA device; use cpu or auto"
-        )
+        raise ConfigError(f"device {name!r} was asked for, but torch {torch.__version__} sees no CUDA device; use cpu or auto")
     return name

@@ -59,23 +59,29 @@ class FilmedEnv:
 
     def __init__(self, env: Env) -> None:
         self._env = env
+        self.env_spec, self.observation_space, self.action_space = env.env_spec, env.observation_space, env.action_space
         self.frames: list[np.ndarray] = []
         """uint8 [H, W, 3] each, RGB, since the last reset."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._env, name)
-
-    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode and a new film."""
-        out = self._env.reset(**kwargs)
-        self.frames = [self._env.render()]
+        out = self._env.reset(seed=seed, options=options)
+        self.frames = [self.render()]
         return out
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance one control step and film it."""
         out = self._env.step(action)
-        self.frames.append(self._env.render())
+        self.frames.append(self.render())
         return out
+
+    def render(self) -> Any:
+        """Return an image uint8 [H, W, 3], RGB."""
+        return self._env.render()
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
 
 
 def evaluate(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from robot_rl.agents.sac import SAC
+from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.data.batch import BatchSpec
 from robot_rl.data.episode import Episode
 from robot_rl.data.episode_writer import EpisodeWriter
@@ -25,10 +25,12 @@ from robot_rl.protocols import ExperienceSink
 from robot_rl.runs import RunFolder
 from robot_rl.training import checkpoints
 from robot_rl.training.config import TrainConfig
+from robot_rl.training.counters import Counters, EvaluationRow
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import Evaluation, evaluate
 from robot_rl.training.interrupt import GracefulStop
 from robot_rl.training.metrics import MetricsLogger
+from robot_rl.training.progress import Status
 from robot_rl.training.seeds import episode_seed
 from robot_rl.training.warm_start import clone, demo_buffer, settle_critic
 from robot_rl.types import EpisodeInfo, Metrics
@@ -37,35 +39,8 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY_STEPS = 100
 NORMALIZER_SAMPLES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationRow:
-    """One line of evaluations.csv."""
-
-    env_steps: int
-    wall_s: float
-    successes: int
-    episodes: int
-    mean_length: float
-    mean_return: float
-    sampled_successes: int
-    """Successes of the exploring policy on the same starts."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Counters of a run; everything here is in its checkpoints."""
-
-    env_steps: int = 0
-    episodes: int = 0
-    wall_s: float = 0.0
-    """s of warm start and learning, resumed parts added, demonstrations and final evaluation left out"""
-    total_s: float = 0.0
-    """s of all of it, demonstrations and evaluations included"""
-    learning: bool = False
-    """whether the warm start is over"""
-    evaluations: list[EvaluationRow] = field(default_factory=list)
+POLICY, CLONE = "policy", "clone"
+"""Folders of the newest policy and of the cloned one in a run."""
 
 
 class Trainer:
@@ -79,7 +54,7 @@ class Trainer:
         eval_env: Env,
         demos: Sequence[Episode],
         *,
-        report: Callable[[Progress, Metrics], None] = lambda progress, metrics: None,
+        report: Callable[[Status], None] | None = None,
     ) -> None:
         """Build the agent and its buffers; nothing moves yet.
 
@@ -89,7 +64,7 @@ class Trainer:
             env: Where the agent acts.
             eval_env: Where it is measured: another instance, so that measuring disturbs no episode.
             demos: Demonstrations, or none.
-            report: Called every `LOG_EVERY_STEPS` steps and after evaluations with the counters and the newest metrics.
+            report: Told where the run stands every `LOG_EVERY_STEPS` steps and after evaluations.
         """
         self.config, self.run, self.env, self.eval_env = config, run, env, eval_env
         self.report = report
@@ -104,7 +79,7 @@ class Trainer:
         self.writer = EpisodeWriter(run.episodes, spec)
         self.sinks: tuple[ExperienceSink, ...] = (self.online, self.writer)
         self.metrics = MetricsLogger(run.path)
-        self.progress = Progress()
+        self.counters = Counters()
         self.recent = deque[bool](maxlen=20)
         self._rng = np.random.default_rng([config.seed, 17])
         self._batches = self.mixture.batches(self.agent.batch_spec)
@@ -119,32 +94,40 @@ class Trainer:
         with GracefulStop() as stop:
             if not self._restore():
                 self._start()
-            while self.progress.env_steps < self.config.env_steps and not stop.requested:
+            while self.counters.env_steps < self.config.env_steps and not stop.requested:
                 self._episode(stop)
             self.save()
-        return self.progress.env_steps >= self.config.env_steps
+        return self.counters.env_steps >= self.config.env_steps
+
+    @property
+    def num_demos(self) -> int:
+        """How many demonstrations are learned from."""
+        return len(self._demo_episodes)
+
+    def clone_policy(self) -> SACPolicy | None:
+        """Return the policy that cloning gave, or None without demonstrations."""
+        return SACPolicy.load(self.run.path / CLONE) if self.demos is not None else None
 
     def save(self) -> None:
         """Write a checkpoint of everything that the episodes on disk do not hold."""
-        p = self.progress
         state = {
             "agent": self.agent.state_dict(),
             "replay": self.mixture.state_dict(),
-            "progress": {"env_steps": p.env_steps, "episodes": p.episodes, "wall_s": p.wall_s, "learning": p.learning},
-            "evaluations": [_row_to_dict(row) for row in p.evaluations],
+            "counters": self.counters.state_dict(),
         }
-        checkpoints.save(self.run.checkpoints, p.env_steps, state)
+        checkpoints.save(self.run.checkpoints, self.counters.env_steps, state)
+        self.agent.policy().save(self.run.path / POLICY)
 
     # Beginning
 
     def _start(self) -> None:
         """Clone, and measure the clone."""
         if self.demos is not None:
-            started = time.monotonic()
             self.agent.set_normalizer(_stack_obs(self._demo_episodes))
-            self._log(clone(self.agent, self.demos, self.config))
-            self.progress.wall_s += time.monotonic() - started
+            self._log(clone(self.agent, self.demos, self.config), "cloning")
+            self.agent.policy().save(self.run.path / CLONE)
         self._evaluate()
+        self.save()
 
     def _restore(self) -> bool:
         """Load the newest checkpoint and the episodes on disk; return whether there was one."""
@@ -153,22 +136,19 @@ class Trainer:
             return False
         _, state = found
         self.agent.load_state_dict(state["agent"])
-        saved = state["progress"]
-        self.progress = Progress(
-            saved["env_steps"], saved["episodes"], saved["wall_s"], saved["learning"],
-            [EvaluationRow(**row) for row in state["evaluations"]],
-        )  # fmt: skip
+        self.counters = Counters.from_state_dict(state["counters"])
         recover(self.run.episodes)
         stored = load_dataset(self.run.episodes, self.env.env_spec)
         for episode in stored:
             self.online.add_episode(episode)
         self.mixture.load_state_dict(state["replay"])
+        self.counters.episodes = max(self.counters.episodes, len(stored))
         self._catch_up(sum(episode.length for episode in stored))
         return True
 
     def _catch_up(self, stored_steps: int) -> None:
         """Pay the updates of steps that were stored after the checkpoint was written."""
-        missed = stored_steps - self.progress.env_steps
+        missed = stored_steps - self.counters.env_steps
         if missed > 0:
             log.info("%d steps were stored after the last checkpoint: learning from them first", missed)
         for _ in range(missed):
@@ -177,7 +157,7 @@ class Trainer:
     # Acting and learning
 
     def _episode(self, stop: GracefulStop) -> None:
-        seed = episode_seed(self.config.seed, "train", self.progress.episodes)
+        seed = episode_seed(self.config.seed, "train", self.counters.episodes)
         obs, reset_info = self.env.reset(seed=seed)
         self.agent.begin_episode()
         tally, stamp, is_over = EpisodeTally(), first_stamp(reset_info), False
@@ -185,24 +165,25 @@ class Trainer:
             for sink in self.sinks:
                 sink.begin_episode(EpisodeInfo(self.config.task, "policy", seed))
                 open_sinks.callback(sink.end_episode)
-            while not is_over and not stop.requested and self.progress.env_steps < self.config.env_steps:
-                started = time.monotonic()
+            while not is_over and not stop.requested and self.counters.env_steps < self.config.env_steps:
                 action = self._act(obs)
                 next_obs, reward, terminated, truncated, step_info = self.env.step(action)
                 transition = build_transition(
                     obs, action, reward, next_obs, terminated, truncated, step_info,
                     stamp=stamp, policy_version=self.agent.version,
                 )  # fmt: skip
+                tally.add(transition, step_info)
+                if step_info["fault"]:  # nothing was measured: the observation is a repetition
+                    log.warning("episode %d ended by a fault: %s", self.counters.episodes, step_info["fault"])
+                    break
                 for sink in self.sinks:
                     sink.add(transition)
-                tally.add(transition, step_info)
                 obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
-                self.progress.wall_s += time.monotonic() - started
                 self._after_step()
         self._count_episode(tally.result())
 
     def _count_episode(self, result: EpisodeResult) -> None:
-        self.progress.episodes += 1
+        self.counters.episodes += 1
         self.recent.append(result.success)
         self.metrics.add(
             {
@@ -214,23 +195,21 @@ class Trainer:
         )
 
     def _act(self, obs: dict[str, np.ndarray]) -> np.ndarray:
-        if self.demos is None and not self.progress.learning:
+        if self.demos is None and not self.counters.is_learning:
             return self._rng.uniform(-1.0, 1.0, self.env.env_spec.action.dim).astype(np.float32)
         return self.agent.act(obs, explore=True)
 
     def _after_step(self) -> None:
         """Count a step that was stored, learn what it owes, and measure when it is time."""
-        started = time.monotonic()
-        progress = self.progress
-        progress.env_steps += 1
-        if progress.env_steps >= self.learning_starts:
-            if not progress.learning:
+        counters, config = self.counters, self.config
+        counters.env_steps += 1
+        if counters.env_steps >= self.learning_starts:
+            if not counters.is_learning:
                 self._begin_learning()
             self.metrics.add(self.agent.update(self._batches))
-        progress.wall_s += time.monotonic() - started
-        if progress.env_steps % LOG_EVERY_STEPS == 0:
+        if counters.env_steps % LOG_EVERY_STEPS == 0:
             self._log({"episode/recent_success": float(np.mean(self.recent)) if self.recent else 0.0})
-        if progress.env_steps % self.config.evaluation.every == 0 or progress.env_steps == self.config.env_steps:
+        if counters.env_steps % config.evaluation.every == 0 or counters.env_steps == config.env_steps:
             self._evaluate()
             self.save()
 
@@ -240,37 +219,45 @@ class Trainer:
             self.agent.set_normalizer({key: value[0] for key, value in batch.obs.items()})
         else:
             self.metrics.add(settle_critic(self.agent, self.mixture, self.config))
-        self.progress.learning = True
+        self.counters.is_learning = True
 
     # Measuring
 
     def _evaluate(self) -> None:
         policy = self.agent.policy()
-        result = self._measure(policy, explore=False)
+        greedy = self._measure(policy, explore=False)
         sampled = self._measure(policy, explore=True)
-        progress = self.progress
-        row = EvaluationRow(
-            progress.env_steps, round(progress.wall_s, 2), result.successes, result.episodes,
-            round(result.mean_length, 2), round(result.mean_return, 4), sampled.successes,
-        )  # fmt: skip
-        progress.evaluations.append(row)
-        self.run.append_evaluation(_row_to_dict(row))
-        self._log({"evaluation/success": result.success_rate, "evaluation/length": result.mean_length,
-                   "evaluation/sampled_success": sampled.success_rate})  # fmt: skip
-        if progress.env_steps == 0:
-            self.save()
+        row = EvaluationRow.of(self.counters.env_steps, self.counters.wall_s, greedy, sampled)
+        self.counters.evaluations.append(row)
+        self.run.append_evaluation(asdict(row))
+        self._log(
+            {
+                "evaluation/success": greedy.success_rate,
+                "evaluation/sampled_success": sampled.success_rate,
+                "evaluation/length": greedy.mean_length,
+            }
+        )
 
     def _measure(self, policy: Any, *, explore: bool) -> Evaluation:
         return evaluate(self.eval_env, policy, self.config.evaluation.episodes, self.config.seed, explore=explore)
 
-    def _log(self, metrics: Metrics) -> None:
+    def _log(self, metrics: Metrics, phase: str = "training") -> None:
         self.metrics.add(metrics)
-        self.report(self.progress, self.metrics.flush(self.progress.env_steps, self.progress.wall_s))
+        newest = self.metrics.flush(self.counters.env_steps, self.counters.wall_s)
+        if self.report is not None:
+            self.report(self._status(newest, phase))
+
+    def _status(self, newest: Metrics, phase: str) -> Status:
+        counters, last = self.counters, self.counters.evaluations[-1:]
+        return Status(
+            env_steps=counters.env_steps,
+            updates=self.agent.critic_updates,
+            phase=phase,
+            recent_success=float(np.mean(self.recent)) if self.recent else None,
+            evaluation=(last[0].successes, last[0].episodes) if last else None,
+            intervention_rate=newest.get("human/intervention_rate"),
+        )
 
 
 def _stack_obs(episodes: Sequence[Episode]) -> dict[str, np.ndarray]:
     return {key: np.concatenate([episode.obs[key] for episode in episodes]) for key in episodes[0].obs}
-
-
-def _row_to_dict(row: EvaluationRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in EvaluationRow.__slots__}

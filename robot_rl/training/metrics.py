@@ -52,9 +52,7 @@ class MetricsLogger:
         """
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
-        self._write(
-            {"env_steps": env_steps, "wall_s": round(wall_s, 3)} | {k: float(f"{v:.6g}") for k, v in means.items()}
-        )
+        self._write({"env_steps": env_steps, "wall_s": round(wall_s, 3)} | {k: float(f"{v:.6g}") for k, v in means.items()})
         if self._events is None:
             self._events = EventFile(self._folder / EVENTS, env_steps)
         self._events.add(env_steps, means)
@@ -68,9 +66,7 @@ class MetricsLogger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _write(self, row: dict[str, Any]) -> None:

@@ -63,18 +63,14 @@ class ProgressDisplay:
         self._status = Status(0, phase="starting")
         self._history: deque[tuple[float, int, int]] = deque()
         self._last_line = -float("inf")
-        self._live = (
-            Live(self._panel(), console=self._console, refresh_per_second=4) if self._console.is_terminal else None
-        )
+        self._live = Live(self._panel(), console=self._console, refresh_per_second=4) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
         elif kind is None:
@@ -105,9 +101,7 @@ class ProgressDisplay:
         shown: dict[str, str | None] = {
             "phase": status.phase,
             "steps": f"{status.env_steps}/{self._total}",
-            "success of the last 20 episodes": None
-            if status.recent_success is None
-            else f"{status.recent_success:.0%}",
+            "success of the last 20 episodes": None if status.recent_success is None else f"{status.recent_success:.0%}",
             "last evaluation": None if status.evaluation is None else f"{status.evaluation[0]}/{status.evaluation[1]}",
             "intervention rate": None if status.intervention_rate is None else f"{status.intervention_rate:.0%}",
             "updates/s": f"{updates_per_s:.0f}" if updates_per_s else None,

@@ -15,7 +15,7 @@ from robot_rl.training.comparison import PolicyResult, plot_comparison
 from robot_rl.training.config import TrainConfig
 from robot_rl.training.curves import plot_success, read_curve
 from robot_rl.training.evaluate import Evaluation, evaluate, film, first_reaching
-from robot_rl.training.loop import EvaluationRow, Trainer
+from robot_rl.training.loop import Trainer
 from robot_rl.training.video import tile, write_video
 
 log = logging.getLogger(__name__)
@@ -68,16 +68,15 @@ def measure_final(trainer: Trainer, demonstrator: Policy | None) -> FinalResults
 
 def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
     """Return the content of summary.json."""
-    config, progress = trainer.config, trainer.progress
-    after_start = [row for row in progress.evaluations if row.env_steps > 0]
-    reached = first_reaching([(row.env_steps, _rate(row)) for row in after_start], RELIABLE)
+    config, counters = trainer.config, trainer.counters
+    after_start = [row for row in counters.evaluations if row.env_steps > 0]
+    reached = first_reaching([(row.env_steps, row.success_rate) for row in after_start], RELIABLE)
     return {
         "task": config.task,
         "agent": config.agent,
         "seed": config.seed,
-        "env_steps": progress.env_steps,
-        "wall_s": round(progress.wall_s, 1),
-        "total_s": round(progress.total_s, 1),
+        "env_steps": counters.env_steps,
+        "wall_s": round(counters.wall_s, 1),
         "updates": trainer.agent.critic_updates,
         "demos": trainer.num_demos,
         "bc_success": None if final.clone is None else final.clone.success_rate,
@@ -88,7 +87,7 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "demonstrator_success": None if final.demonstrator is None else final.demonstrator.success_rate,
         "demonstrator_length": None if final.demonstrator is None else final.demonstrator.mean_length,
         "steps_to_95": reached,
-        "min_success_after_start": min((_rate(row) for row in after_start), default=None),
+        "min_success_after_start": min((row.success_rate for row in after_start), default=None),
     }
 
 
@@ -123,7 +122,3 @@ def write_film(trainer: Trainer, path: Path) -> None:
         return
     frames = tile(films, [result.success for result in evaluation.results])
     write_video(path, frames, 1.0 / trainer.eval_env.env_spec.control_dt)
-
-
-def _rate(row: EvaluationRow) -> float:
-    return row.successes / row.episodes

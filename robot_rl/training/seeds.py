@@ -11,5 +11,5 @@ _STREAMS: tuple[Stream, ...] = ("train", "evaluate", "final", "demo", "warmup")
 
 
 def episode_seed(seed: int, stream: Stream, index: int) -> int:
-    """Return the environment seed of episode `index` of a stream; a function of its arguments only, so that runs resume exactly."""
+    """Return the environment seed of episode `index` of a stream; it depends on nothing else, so that runs resume exactly."""
     return int(np.random.SeedSequence([seed, _STREAMS.index(stream), index]).generate_state(1)[0])

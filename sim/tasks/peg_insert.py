@@ -17,13 +17,13 @@ from robot_rl.envs.options import EnvOptions
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
-from sim.arm import FINGER_TRAVEL, TCP_OFFSET
 from sim.env import SimEnv
+from sim.gripper import FINGER_TRAVEL, TCP_OFFSET
 from sim.imperfect import Imperfections, PoseNoise
 from sim.oracle import Hand, HumanConfig, ScriptedPolicy
+from sim.parts import FIXED, HELD
 from sim.physics import Physics
 from sim.robot import SimTracker
-from sim.scene import FIXED, HELD
 from sim.task import Task, place_body, random_pose, tool_pose
 
 PEG_HALF_WIDTH = 0.008
@@ -90,7 +90,7 @@ class PegInsertConfig:
     """the peg is held turned within +- this"""
     grasp_tilt_rad: float = 0.01
     """the peg is held tilted within +- this, about the fingers' axis"""
-    pose_noise: PoseNoise = PoseNoise()
+    pose_noise: PoseNoise = field(default_factory=PoseNoise)
     """errors of the observed poses of hole and peg"""
     human: PegHuman = field(default_factory=PegHuman)
     """the scripted demonstrator"""

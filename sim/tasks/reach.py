@@ -16,8 +16,8 @@ from robot_rl.envs.options import EnvOptions
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
-from sim.arm import TCP_SITE
 from sim.env import SimEnv
+from sim.gripper import TCP_SITE
 from sim.oracle import Hand, HumanConfig, ScriptedPolicy
 from sim.physics import Physics
 from sim.robot import SimTracker

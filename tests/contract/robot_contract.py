@@ -128,9 +128,7 @@ class RobotContract:
 
     def test_command_returns_what_was_sent(self):
         with self.connected() as robot:
-            command: Command = {
-                name: ArmTarget(part.pose) for name, part in robot.read().items() if isinstance(part, ArmState)
-            }
+            command: Command = {name: ArmTarget(part.pose) for name, part in robot.read().items() if isinstance(part, ArmState)}
             sent = robot.command(command)
             assert set(sent) == set(command)
             for name, target in command.items():

@@ -106,9 +106,7 @@ def test_frozen_camera_delivers_until_its_frame_is_too_old():
     clock.advance(0.15)
     assert camera.read(0.2).stamp == pytest.approx(10.0)
     clock.advance(0.28)
-    with pytest.raises(
-        StaleFrame, match=r"'wrist': newest frame is 0.43 s old, limit 0.20 s \(cause: USB device gone\)"
-    ):
+    with pytest.raises(StaleFrame, match=r"'wrist': newest frame is 0.43 s old, limit 0.20 s \(cause: USB device gone\)"):
         camera.read(0.2)
     camera.unfreeze()
     assert camera.read(0.2).stamp > 10.2

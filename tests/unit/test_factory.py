@@ -53,16 +53,12 @@ def test_every_suite_has_its_factory(suite):
 
 
 def test_a_foreign_environment_has_no_scripted_demonstrator():
-    with pytest.raises(
-        ConfigError, match=r"'gymnasium:Pendulum-v1' has no scripted.*pick_lift.*package\.module:factory"
-    ):
+    with pytest.raises(ConfigError, match=r"'gymnasium:Pendulum-v1' has no scripted.*pick_lift.*package\.module:factory"):
         make_demonstrator("scripted", "gymnasium:Pendulum-v1", None, 0)
 
 
 def test_a_demonstrator_gets_environment_and_seed(monkeypatch):
-    monkeypatch.setitem(
-        __import__("sys").modules, "lab", __import__("types").SimpleNamespace(demonstrator=demonstrator)
-    )
+    monkeypatch.setitem(__import__("sys").modules, "lab", __import__("types").SimpleNamespace(demonstrator=demonstrator))
     assert make_demonstrator("lab:demonstrator", "anything", "env", 7) == ("env", 7)
 
 

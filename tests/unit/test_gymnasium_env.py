@@ -216,9 +216,7 @@ def test_control_dt_is_the_environments_dt_or_its_frame_rate():
 
 def test_cameras_are_observed_and_unknown_ones_listed():
     toy = Toy()
-    env = wrap(
-        toy, EnvOptions(reward="dense", max_steps=5, cameras=("side",), image_size=16), cameras={"side": toy.render}
-    )
+    env = wrap(toy, EnvOptions(reward="dense", max_steps=5, cameras=("side",), image_size=16), cameras={"side": toy.render})
     obs = rollout(env, 2)[-1][0]
     assert np.array_equal(obs["image/side"], np.full((16, 16, 3), 2, np.uint8))
     with pytest.raises(ConfigError, match="no camera 'front'; known: side"):

@@ -25,9 +25,7 @@ def test_dotted_attributes_resolve():
 
 
 def test_unknown_name_lists_what_exists_and_guesses():
-    with pytest.raises(
-        ConfigError, match=r"unknown function 'roots' \(did you mean 'root'\?\); known: bare, deep, gone, root"
-    ):
+    with pytest.raises(ConfigError, match=r"unknown function 'roots' \(did you mean 'root'\?\); known: bare, deep, gone, root"):
         resolve("roots", TABLE, "function")
 
 

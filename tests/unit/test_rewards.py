@@ -52,7 +52,5 @@ def test_dense_reward_grows_towards_the_goal_and_stays_below_success():
 
 
 def test_a_pose_that_is_not_observed_is_named():
-    with pytest.raises(
-        SpecMismatch, match="'state/cup/position', which is not observed; there are: state/peg/position"
-    ):
+    with pytest.raises(SpecMismatch, match="'state/cup/position', which is not observed; there are: state/peg/position"):
         PoseError("cup")(seen((0, 0, 0)))

@@ -324,10 +324,7 @@ def test_render_shows_the_first_camera_even_if_it_is_not_observed():
     assert "image/front" not in env.env_spec.obs
     assert image is not None
     assert image.shape == (48, 64, 3)
-    assert (
-        RobotEnv(FakeRobot(), config=RobotEnvConfig(), reward=SparseReward(bool), reset=DrivenReset(HOME)).render()
-        is None
-    )
+    assert RobotEnv(FakeRobot(), config=RobotEnvConfig(), reward=SparseReward(bool), reset=DrivenReset(HOME)).render() is None
 
 
 def test_close_releases_all_devices_and_reset_connects_again():

@@ -141,9 +141,7 @@ def test_the_cone_gives_the_nearest_rotation(target):
 def test_between_two_tilted_poses_the_tool_stays_in_the_cone():
     """The shortest turn between these leaves the cone by a third of a radian; the limit's own way does not."""
     start = Pose.of((0, 0, 0.5), (math.pi, 0, 0)) @ Pose.of((0, 0, 0), (0.599, 0, 0))
-    goal = (
-        start @ Pose.of((0, 0, 0), (-0.599, 0, 0)) @ Pose.of((0, 0, 0), (0, 0, 3.0)) @ Pose.of((0, 0, 0), (0.599, 0, 0))
-    )
+    goal = start @ Pose.of((0, 0, 0), (-0.599, 0, 0)) @ Pose.of((0, 0, 0), (0, 0, 3.0)) @ Pose.of((0, 0, 0), (0.599, 0, 0))
     here = start
     for _ in range(40):
         here, _ = limit_arm(goal, here)
@@ -161,9 +159,7 @@ def test_the_sign_of_a_quaternion_does_not_matter(target, measured):
 @pytest.mark.parametrize("axis", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
 def test_a_tool_that_points_exactly_away_turns_round(axis):
     spec = replace(SPEC, parts={"arm": replace(ARM, tool_axis=axis)})
-    turn_z_to_axis = Pose.of(
-        (0, 0, 0.5), {0: (0, math.pi / 2, 0), 1: (-math.pi / 2, 0, 0), 2: (0, 0, 0)}[axis.index(1.0)]
-    )
+    turn_z_to_axis = Pose.of((0, 0, 0.5), {0: (0, math.pi / 2, 0), 1: (-math.pi / 2, 0, 0), 2: (0, 0, 0)}[axis.index(1.0)])
     here = turn_z_to_axis @ Pose.of((0, 0, 0), (math.pi, 0, 0))
     for _ in range(40):
         here, _ = limit_arm(turn_z_to_axis, here, spec)
@@ -188,9 +184,7 @@ def test_does_not_touch_its_arguments():
     target, measured = Pose.of((5.0, 5, 5), (1, 1, 1)), Pose.of((0, 0, 0.5), (2, 0, 0))
     copies = [array.copy() for given in (target, measured) for array in (given.position, given.quaternion)]
     limit_arm(target, measured)
-    for array, copy in zip(
-        (target.position, target.quaternion, measured.position, measured.quaternion), copies, strict=True
-    ):
+    for array, copy in zip((target.position, target.quaternion, measured.position, measured.quaternion), copies, strict=True):
         assert np.array_equal(array, copy)
 
 

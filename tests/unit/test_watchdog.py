@@ -32,9 +32,7 @@ def test_holds_the_robot_when_commands_stop(watched):
     assert dog.trips == 1
     arm = dog.read()["arm"]
     assert isinstance(arm, ArmState)
-    assert arm.pose.distance(HOME)[0] == pytest.approx(
-        0.5 * 0.30
-    )  # looks every 0.05 s: held at the first look after 0.25 s
+    assert arm.pose.distance(HOME)[0] == pytest.approx(0.5 * 0.30)  # looks every 0.05 s: held at the first look after 0.25 s
 
 
 def test_leaves_a_commanded_robot_alone(watched):

@@ -1,0 +1,76 @@
+"""Where a run stands: what its checkpoints hold beside the agent."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from robot_rl.training.evaluate import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """One line of evaluations.csv."""
+
+    env_steps: int
+    wall_s: float
+    successes: int
+    episodes: int
+    mean_length: float
+    mean_return: float
+    sampled_successes: int
+    """successes of the exploring policy on the same starts"""
+
+    @property
+    def success_rate(self) -> float:
+        """Successes over episodes."""
+        return self.successes / self.episodes
+
+    @classmethod
+    def of(cls, env_steps: int, wall_s: float, greedy: Evaluation, sampled: Evaluation) -> EvaluationRow:
+        """Return the line of two evaluations on the same starts."""
+        return cls(
+            env_steps=env_steps,
+            wall_s=round(wall_s, 2),
+            successes=greedy.successes,
+            episodes=greedy.episodes,
+            mean_length=round(greedy.mean_length, 2),
+            mean_return=round(greedy.mean_return, 4),
+            sampled_successes=sampled.successes,
+        )
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts of a run; they go on where a resumed run stopped."""
+
+    env_steps: int = 0
+    episodes: int = 0
+    is_learning: bool = False
+    """whether the warm start is over"""
+    evaluations: list[EvaluationRow] = field(default_factory=list)
+    wall_s_before: float = 0.0
+    """s of earlier sessions"""
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def wall_s(self) -> float:
+        """Return s of the run so far: warm start, acting, learning and evaluations; demonstrations left out."""
+        return self.wall_s_before + time.monotonic() - self.started
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {
+            "env_steps": self.env_steps,
+            "episodes": self.episodes,
+            "is_learning": self.is_learning,
+            "wall_s": self.wall_s,
+            "evaluations": [asdict(row) for row in self.evaluations],
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: dict[str, Any]) -> Counters:
+        """Return what `state_dict` was taken of; its clock goes on from here."""
+        rows = [EvaluationRow(**row) for row in state["evaluations"]]
+        return cls(state["env_steps"], state["episodes"], state["is_learning"], rows, wall_s_before=state["wall_s"])
