@@ -15,20 +15,20 @@ ARM_JOINTS = tuple(f"arm/joint{index}" for index in range(1, 8))
 TARGET = "target"
 """Name of the mocap body, and of its site, that anchors the spring."""
 
-LINK_MASS = (4.97, 0.65, 3.23, 3.59, 1.23, 1.67, 0.74)
-"""[7], kg, close to published identifications of the arm."""
+LINK_MASS = (3.2, 1.0, 2.0, 1.7, 1.1, 0.9, 0.4)
+"""[7], kg: a light arm, with most of its mass near the base."""
 
 
 @dataclass(frozen=True, slots=True)
 class Impedance:
     """The arm's spring and dampers. The spring's force is at most stiffness times the clip, per axis of the target."""
 
-    stiffness: tuple[float, float] = (2500.0, 250.0)
+    stiffness: tuple[float, float] = (3000.0, 250.0)
     """N/m and Nm/rad between tcp and target"""
-    max_spring: tuple[float, float] = (0.016, 0.2)
+    max_spring: tuple[float, float] = (0.02, 0.2)
     """m and rad at which the spring saturates"""
-    damping: tuple[float, float] = (220.0, 16.0)
-    """N s/m and Nm s/rad of the tcp; near critical for the arm's 3 to 5 kg at the tcp: a 2 cm step is 90% done in 0.1 s"""
+    damping: tuple[float, float] = (175.0, 14.0)
+    """N s/m and Nm s/rad of the tcp; near critical for the 2 to 4 kg felt at the tcp: of a 2 cm step 80% is done in 0.1 s"""
     joint_damping: float = 0.5
     """Nm s/rad of every joint"""
     posture: float = 4.0

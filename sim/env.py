@@ -6,12 +6,17 @@ import dataclasses
 
 import numpy as np
 
+from robot_rl.envs.factory import Env
 from robot_rl.envs.options import EnvOptions
+from robot_rl.envs.parts import part_state
 from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig
 from robot_rl.errors import ConfigError
-from robot_rl.protocols import Camera, Robot, Tracker
+from robot_rl.geometry import Pose
+from robot_rl.protocols import Camera, Policy, Robot, Tracker
+from robot_rl.types import ArmState, Observation
 from sim.camera import Renderer, SimCamera
 from sim.imperfect import DelayedRobot, DroppingCamera, NoisyTracker
+from sim.oracle import HumanConfig, Script, ScriptedPolicy
 from sim.physics import Physics
 from sim.randomize import Randomizer
 from sim.reset import ExactReset, Seeded
@@ -68,12 +73,48 @@ class SimEnv(RobotEnv):
         """Return the front camera's view now, uint8 [480, 480, 3], RGB."""
         return self.renderer.render("front", VIDEO_SIZE, VIDEO_SIZE, supersample=2)
 
+    def objects(self) -> Observation:
+        """Return the task's objects as they are observed, for demonstrators of policies that see only images."""
+        arm = part_state(self.robot.read(), self.config.action.part, ArmState)
+        poses = {"base": Pose.of((0.0, 0.0, 0.0)), "tcp": arm.pose}
+        poses |= {name: tracker.read() for name, tracker in self.trackers.items()}
+        seen: Observation = {}
+        for name, frame in self.task.observation.objects.items():
+            pose = poses[frame].inverse() @ poses[name]
+            seen[f"state/{name}/position"] = pose.position.astype(np.float32)
+            seen[f"state/{name}/rotation"] = pose.rotvec.astype(np.float32)
+        return seen
+
     def close(self) -> None:
         """Release the devices, the renderer and the viewer."""
         super().close()
         self.renderer.close()
         if self._viewer is not None:
             self._viewer.close()
+
+
+def demonstrator(env: Env, seed: int, human: HumanConfig, script: Script) -> Policy:
+    """Return a policy that plays `script` in a simulated task.
+
+    It acts by the observation; where that leaves the task's objects out, it is shown them besides.
+    """
+    task_env = simulated(env)
+    is_shown = all(f"state/{name}/position" in env.env_spec.obs for name in task_env.task.observation.objects)
+    return ScriptedPolicy(
+        env.env_spec.action, task_env.task.action, human, seed, script, objects=None if is_shown else task_env.objects
+    )
+
+
+def simulated(env: Env) -> SimEnv:
+    """Return the simulated task in `env`, which may be wrapped.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    inner = getattr(env, "unwrapped", env)
+    if not isinstance(inner, SimEnv):
+        raise ConfigError(f"environment {env.env_spec.name!r} is not a simulated task, and the scripts know only those")
+    return inner
 
 
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:

@@ -69,7 +69,8 @@ class DelayedRobot:
 
     def __init__(self, robot: Robot, delays: Delays):
         self.spec = robot.spec
-        self.clock = _DelayedClock(robot, delays)
+        self._delayed = _DelayedClock(robot, delays)
+        self.clock: Clock = self._delayed
         self._robot = robot
         self._is_connected = False
 
@@ -80,7 +81,7 @@ class DelayedRobot:
 
     def read(self) -> RobotState:
         """Return the state of `observation_s` ago; its stamps tell."""
-        return self.clock.sensed()
+        return self._delayed.sensed()
 
     def command(self, command: Command) -> Command:
         """Take a command that takes effect `action_s` later; a newer one does not overtake it."""
@@ -89,22 +90,22 @@ class DelayedRobot:
         for part in command:
             if part not in self.spec.parts:
                 raise ConfigError(f"unknown part {part!r}; parts: {', '.join(self.spec.parts)}")
-        return self.clock.submit(command)
+        return self._delayed.submit(command)
 
     def stop(self) -> None:
         """Drop what is under way and hold; stopping is never delayed."""
-        self.clock.forget()
+        self._delayed.forget()
         self._robot.stop()
 
     def close(self) -> None:
         """Close the robot."""
-        self.clock.forget()
+        self._delayed.forget()
         self._robot.close()
         self._is_connected = False
 
     def reset(self, rng: np.random.Generator) -> None:
         """Forget what is under way, at the start of an episode."""
-        self.clock.forget()
+        self._delayed.forget()
 
 
 class _DelayedClock:

@@ -87,7 +87,7 @@ class Hand:
 
     def _assemble(self, motion: np.ndarray, gripper: float) -> np.ndarray:
         """Return the action [A] of the environment's own dimensions from x, y, z, yaw and gripper."""
-        by_axis = dict(zip(("x", "y", "z", "yaw"), motion.tolist(), strict=True))
+        by_axis: dict[str, float] = dict(zip(("x", "y", "z", "yaw"), motion.tolist(), strict=True))
         if self._spec.discrete:
             gripper, self._grip = (0.0 if gripper == self._grip else gripper), gripper
         values = [by_axis.get(name.rpartition("/")[2], gripper) for name in self._spec.names]
@@ -103,7 +103,16 @@ class ScriptedPolicy:
 
     version = 0
 
-    def __init__(self, spec: ActionSpec, action: ActionConfig, human: HumanConfig, seed: int, script: Script):
+    def __init__(
+        self,
+        spec: ActionSpec,
+        action: ActionConfig,
+        human: HumanConfig,
+        seed: int,
+        script: Script,
+        objects: Callable[[], Observation] | None = None,
+    ):
+        self._objects = objects
         self._spec = spec
         self._action = action
         self._human = human
@@ -119,6 +128,8 @@ class ScriptedPolicy:
 
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
         """Return the next action [A] in [-1, 1]; a person cannot but explore, so `explore` changes nothing."""
+        if self._objects is not None:
+            obs = obs | self._objects()
         if self._playing is not None:
             return self._playing.send(obs)
         rng = np.random.default_rng([self._seed, self._episode])

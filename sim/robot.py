@@ -10,6 +10,7 @@ import numpy as np
 
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose
+from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, GripperSpec, RobotSpec
 from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
 from sim.arm import ARM_JOINTS
@@ -28,7 +29,7 @@ class SimRobot:
     """Parts `arm` and `gripper` of a simulated scene. The arm's spring pulls towards the last target until the next one."""
 
     def __init__(self, physics: Physics, config: SceneConfig):
-        self.clock = SimClock(physics)
+        self.clock: Clock = SimClock(physics)
         self.spec = robot_spec(config)
         self._physics = physics
         self._posture = config.impedance.posture

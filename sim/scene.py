@@ -54,8 +54,9 @@ def _set_rendering(spec: mujoco.MjSpec) -> None:
     visual = spec.visual
     visual.quality.shadowsize = 0
     visual.quality.offsamples = 0
-    visual.quality.numslices = 20
-    visual.quality.numstacks = 10
+    visual.quality.numslices = 16
+    visual.quality.numstacks = 8
+    visual.quality.numquads = 1
     visual.global_.offwidth = RENDER_SIZE
     visual.global_.offheight = RENDER_SIZE
     visual.map.znear = 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -26,6 +27,8 @@ class Task(ABC):
     """Objects, their start, and what counts as success. Hooks are called in the order in which they stand here."""
 
     name: str
+    config: Any
+    """the task's own, a frozen dataclass"""
     max_steps: int = 100
     action: ActionConfig
     observation: ObservationConfig

@@ -129,7 +129,7 @@ class SAC:
         self.env_steps += 1
         self._owed += self.config.utd_ratio
         bc_weight = self.config.bc_weight_at(self.env_steps)
-        while self._owed >= 1.0:
+        while self._owed > 1.0 - 1e-9:  # ten times 0.1 is one
             self._owed -= 1.0
             step = self._prepare(next(batches))
             metrics.update(self._update_critics(step, bc_weight))

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-Stream = Literal["train", "evaluate", "final", "demo", "warmup"]
-_STREAMS: tuple[Stream, ...] = ("train", "evaluate", "final", "demo", "warmup")
+Stream = Literal["train", "evaluate", "final", "demo", "test"]
+_STREAMS: tuple[Stream, ...] = ("train", "evaluate", "final", "demo", "test")
 
 
 def episode_seed(seed: int, stream: Stream, index: int) -> int:

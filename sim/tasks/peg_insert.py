@@ -17,10 +17,10 @@ from robot_rl.envs.options import EnvOptions
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
-from sim.env import SimEnv
+from sim.env import SimEnv, demonstrator, simulated
 from sim.gripper import FINGER_TRAVEL, TCP_OFFSET
 from sim.imperfect import Imperfections, PoseNoise
-from sim.oracle import Hand, HumanConfig, ScriptedPolicy
+from sim.oracle import Hand, HumanConfig
 from sim.parts import FIXED, HELD
 from sim.physics import Physics
 from sim.robot import SimTracker
@@ -54,7 +54,7 @@ class PegHuman(HumanConfig):
     """drawn per episode: fastest motion"""
     hover_m: tuple[float, float] = (0.010, 0.030)
     """height above the hole from which the peg is lowered"""
-    tremor: float = 0.1
+    tremor: float = 0.12
     """standard deviation of the tremor"""
     aim_m: float = 0.0005
     """standard deviation per axis of where the peg is aimed, drawn anew at each attempt"""
@@ -168,9 +168,8 @@ def make(options: EnvOptions, config: PegInsertConfig | None = None) -> SimEnv:
 
 def scripted(env: Env, seed: int, config: PegInsertConfig | None = None) -> Policy:
     """Return the demonstrator: goes above the hole, turns, lowers the peg, and lifts and aims again when it is stuck."""
-    config = config or PegInsertConfig()
-    script = _Demonstration(config)
-    return ScriptedPolicy(env.env_spec.action, PegInsert.action, config.human, seed, script)
+    config = simulated(env).task.config if config is None else config
+    return demonstrator(env, seed, config.human, _Demonstration(config))
 
 
 class _Demonstration:

@@ -17,9 +17,9 @@ from robot_rl.envs.options import EnvOptions
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
-from sim.env import SimEnv
+from sim.env import SimEnv, demonstrator, simulated
 from sim.gripper import TCP_SITE
-from sim.oracle import Hand, HumanConfig, ScriptedPolicy
+from sim.oracle import Hand, HumanConfig
 from sim.parts import OBJECT
 from sim.physics import Physics
 from sim.robot import SimTracker
@@ -34,7 +34,7 @@ HALF_WIDTH = 0.02
 class LiftHuman(HumanConfig):
     """How a person picks a cube."""
 
-    speed: tuple[float, float] = (0.45, 0.85)
+    speed: tuple[float, float] = (0.3, 0.6)
     """drawn per episode: fastest motion"""
     hover_m: tuple[float, float] = (0.04, 0.08)
     """height above the cube at which the hand is aligned"""
@@ -129,9 +129,8 @@ def make(options: EnvOptions, config: PickLiftConfig | None = None) -> SimEnv:
 
 def scripted(env: Env, seed: int, config: PickLiftConfig | None = None) -> Policy:
     """Return the demonstrator: above the cube, down, close, up."""
-    config = config or PickLiftConfig()
-    script = _Demonstration(config.human)
-    return ScriptedPolicy(env.env_spec.action, action_config(config), config.human, seed, script)
+    config = simulated(env).task.config if config is None else config
+    return demonstrator(env, seed, config.human, _Demonstration(config.human))
 
 
 class _Demonstration:

@@ -16,9 +16,9 @@ from robot_rl.envs.options import EnvOptions
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
-from sim.env import SimEnv
+from sim.env import SimEnv, demonstrator, simulated
 from sim.gripper import TCP_SITE
-from sim.oracle import Hand, HumanConfig, ScriptedPolicy
+from sim.oracle import Hand, HumanConfig
 from sim.physics import Physics
 from sim.robot import SimTracker
 from sim.task import Task, place_body, random_pose, tool_pose
@@ -90,7 +90,8 @@ def make(options: EnvOptions, config: ReachConfig | None = None) -> SimEnv:
 
 def scripted(env: Env, seed: int, config: ReachConfig | None = None) -> Policy:
     """Return the demonstrator: by way of a via point to the target."""
-    return ScriptedPolicy(env.env_spec.action, Reach.action, (config or ReachConfig()).human, seed, _demonstrate)
+    config = simulated(env).task.config if config is None else config
+    return demonstrator(env, seed, config.human, _demonstrate)
 
 
 def _demonstrate(hand: Hand, obs: Observation) -> Generator[np.ndarray, Observation, None]:

@@ -80,4 +80,4 @@ def test_unreachable_pose_says_how_far_off():
 
 
 def test_masses_are_an_arms(physics):
-    assert 15 < float(mujoco.mj_getTotalmass(physics.model)) < 25
+    assert 10 < float(mujoco.mj_getTotalmass(physics.model)) < 25

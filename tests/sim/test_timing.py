@@ -9,7 +9,9 @@ from robot_rl.errors import ConfigError, DeviceError
 from sim.timing import SimClock, substeps
 
 
-@pytest.mark.parametrize(("control_dt", "physics_dt", "count"), [(0.1, 0.002, 50), (0.06, 0.002, 30), (0.002, 0.002, 1)])
+@pytest.mark.parametrize(
+    ("control_dt", "physics_dt", "count"), [(0.1, 0.002, 50), (0.06, 0.002, 30), (0.002, 0.002, 1)]
+)
 def test_substeps_are_rounded_and_not_truncated(control_dt, physics_dt, count):
     assert substeps(control_dt, physics_dt) == count
 
@@ -42,7 +44,7 @@ def test_time_never_runs_backwards_through_a_reset(station):
 
 
 def test_long_and_short_sleeps_give_the_same_motion(station):
-    goal = station.place().position + (0.0, 0.02, 0.02)
+    goal = station.place().position + np.array([0.0, 0.02, 0.02])
     state = station.physics.data.qpos.copy()
     ends = []
     for parts in (1, 4):

@@ -1,0 +1,98 @@
+"""Measure a trained policy on fresh episodes.
+
+    python launch/evaluate.py runs/peg_insert/... --episodes 50 --seed 7 --json
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from command_line import run_script
+from rich.console import Console
+
+from robot_rl.agents.sac_policy import SACPolicy
+from robot_rl.envs.factory import make_env
+from robot_rl.errors import ConfigError, RunError
+from robot_rl.runs import RunFolder
+from robot_rl.training.comparison import PolicyResult, comparison_table
+from robot_rl.training.config import TrainConfig, config_from_json
+from robot_rl.training.evaluate import Evaluation, evaluate, film
+from robot_rl.training.loop import CLONE, POLICY
+from robot_rl.training.video import tile, write_video
+
+FILMED_EPISODES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """What to measure."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """folder of the run"""
+    episodes: int = 50
+    """fresh episodes"""
+    seed: int = 0
+    """of the episodes; other than the run's own, so starts are new with any seed"""
+    policy: Literal["agent", "clone"] = "agent"
+    """the newest learned policy, or the cloned one it started from"""
+    sample: bool = False
+    """sample actions as while exploring"""
+    video: Path | None = None
+    """film the first episodes into this MP4"""
+    json: bool = False
+    """print one JSON object instead of a table"""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ConfigError(f"episodes {self.episodes} is below 1")
+
+
+def load_policy(run: RunFolder, name: str) -> SACPolicy:
+    """Return a policy of a run. Raises RunError if it has none yet."""
+    folder = run.path / {"agent": POLICY, "clone": CLONE}[name]
+    if not folder.exists():
+        raise RunError(f"{run.path} holds no {name} policy: it has no folder {folder.name!r}")
+    return SACPolicy.load(folder)
+
+
+def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SACPolicy, result: Evaluation) -> dict[str, Any]:
+    """Return what `--json` prints."""
+    return {
+        "task": train_config.task,
+        "policy": config.policy,
+        "policy_version": policy.version,
+        "sampled": config.sample,
+        "seed": config.seed,
+        "success": result.success,
+        "success_rate": result.success_rate,
+        "mean_length": result.mean_length,
+        "mean_return": result.mean_return,
+    }
+
+
+def main(config: EvaluateConfig) -> None:
+    """Run the episodes and print what came of them."""
+    run = RunFolder.open(config.run)
+    train_config = config_from_json(run.config)
+    policy = load_policy(run, config.policy)
+    env = make_env(train_config.task, replace(train_config.env, viewer=False))
+    try:
+        result = evaluate(env, policy, config.episodes, config.seed, stream="test", explore=config.sample)
+        if config.video is not None:
+            films, filmed = film(env, policy, min(FILMED_EPISODES, config.episodes), config.seed, stream="test")
+            write_video(config.video, tile(films, [r.success for r in filmed.results]), 1.0 / env.env_spec.control_dt)
+    finally:
+        env.close()
+    if config.json:
+        print(json.dumps(describe(config, train_config, policy, result)))
+        return
+    row = PolicyResult(config.policy, result.successes, result.episodes, result.mean_length)
+    Console().print(comparison_table([row], f"{train_config.task}: {config.run}"))
+
+
+if __name__ == "__main__":
+    run_script(lambda: main(tyro.cli(EvaluateConfig, description=__doc__)))

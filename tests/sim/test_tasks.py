@@ -1,0 +1,220 @@
+"""Every simulated task: repeatable starts, honest success, demonstrators who manage and never repeat themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from robot_rl.envs.factory import TASKS, make_demonstrator, make_env
+from robot_rl.envs.options import EnvOptions
+from robot_rl.errors import ConfigError
+from robot_rl.geometry import Pose
+from sim.kinematics import inverse
+from sim.task import place_body
+from sim.tasks import peg_insert, pick_lift
+
+tasks = pytest.mark.parametrize("name", TASKS)
+
+
+def play(env, policy, seed: int) -> tuple[list[np.ndarray], float, bool]:
+    """Return the actions of an episode, its return, and whether it ended in success."""
+    obs, _ = env.reset(seed=seed)
+    policy.begin_episode()
+    actions, total = [], 0.0
+    while True:
+        actions.append(policy.act(obs, explore=True))
+        obs, reward, terminated, truncated, info = env.step(actions[-1])
+        total += reward
+        assert info["fault"] == ""
+        assert info["success"] == terminated
+        if terminated or truncated:
+            return actions, total, terminated
+
+
+def rollout(env, seed: int, num_steps: int = 15) -> list[dict[str, np.ndarray]]:
+    """Return the observations of `num_steps` random steps."""
+    rng = np.random.default_rng(seed)
+    observations = [env.reset(seed=seed)[0]]
+    for _ in range(num_steps):
+        observations.append(env.step(rng.uniform(-1, 1, env.action_space.shape).astype(np.float32))[0])
+    return observations
+
+
+@tasks
+@pytest.mark.filterwarnings("ignore")
+def test_is_a_gymnasium_environment(name):
+    check_env(make_env(name, EnvOptions(cameras=("front", "wrist"), image_size=16)), skip_render_check=True)
+
+
+@tasks
+@pytest.mark.parametrize("randomize", [False, True])
+def test_same_seed_same_episode_whatever_came_before(name, randomize):
+    options = EnvOptions(randomize=randomize)
+    fresh, used = make_env(name, options), make_env(name, options)
+    rollout(used, seed=11)
+    for a, b in zip(rollout(fresh, seed=3), rollout(used, seed=3), strict=True):
+        for key in a:
+            np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+@tasks
+def test_seeds_and_episodes_differ(name):
+    env = make_env(name)
+    key = next(key for key in env.observation_space if key.endswith("/position") and "arm" not in key)
+    starts = [env.reset(seed=0)[0][key], *(env.reset()[0][key] for _ in range(4)), env.reset(seed=1)[0][key]]
+    assert len({tuple(start) for start in starts}) == 6
+
+
+@tasks
+def test_demonstrator_succeeds_and_takes_its_time(name):
+    env = make_env(name)
+    policy = make_demonstrator("scripted", name, env, seed=0)
+    episodes = [play(env, policy, seed) for seed in range(8)]
+    assert sum(success for _, _, success in episodes) >= 6
+    assert all(total == float(success) for _, total, success in episodes)  # sparse: 1 at success, 0 elsewhere
+    assert np.mean([len(actions) for actions, _, _ in episodes]) > 12
+
+
+@tasks
+def test_demonstrator_never_moves_twice_the_same_but_repeats_from_its_seed(name):
+    env = make_env(name)
+    policy = make_demonstrator("scripted", name, env, seed=0)
+    first, second = play(env, policy, seed=5)[0], play(env, policy, seed=5)[0]
+    again = play(env, make_demonstrator("scripted", name, env, seed=0), seed=5)[0]
+    assert np.array_equal(np.array(first), np.array(again))
+    assert len(first) != len(second) or not np.allclose(first, second)
+
+
+@tasks
+def test_idle_episode_is_truncated_unrewarded_at_its_limit(name):
+    env = make_env(name, EnvOptions(max_steps=20))
+    env.reset(seed=0)
+    still = np.zeros(env.action_space.shape, np.float32)
+    results = [env.step(still) for _ in range(20)]
+    assert [result[3] for result in results] == [False] * 19 + [True]
+    assert not any(result[2] or result[1] for result in results)
+
+
+@tasks
+def test_dense_reward_grows_along_a_demonstration(name):
+    env = make_env(name, EnvOptions(reward="dense"))
+    policy = make_demonstrator("scripted", name, env, seed=0)
+    obs, _ = env.reset(seed=1)
+    rewards, terminated, truncated = [], False, False
+    while not (terminated or truncated):
+        obs, reward, terminated, truncated, _ = env.step(policy.act(obs, explore=False))
+        rewards.append(reward)
+    assert rewards[-1] == 1.0
+    assert min(rewards) >= 0
+    assert max(rewards[:-1]) < 1
+    assert np.mean(rewards[-6:-1]) > np.mean(rewards[:5])
+
+
+@tasks
+def test_object_state_and_cameras_are_options(name):
+    env = make_env(name, EnvOptions(cameras=("wrist",), object_state=False, image_size=16))
+    objects = make_env(name).task.observation.objects  # type: ignore[attr-defined]
+    assert "image/wrist" in env.observation_space.spaces
+    assert not any(f"state/{name}/position" in env.observation_space.spaces for name in objects)
+
+
+@tasks
+def test_demonstrator_of_an_image_policy_does_the_same(name):
+    blind = make_env(name, EnvOptions(object_state=False))
+    seeing = make_env(name)
+    blind_actions, _, _ = play(blind, make_demonstrator("scripted", name, blind, seed=0), seed=2)
+    actions, _, _ = play(seeing, make_demonstrator("scripted", name, seeing, seed=0), seed=2)
+    np.testing.assert_array_equal(blind_actions, actions)
+
+
+def test_scripts_know_only_simulated_tasks():
+    with pytest.raises(ConfigError, match="not a simulated task"):
+        make_demonstrator("scripted", "reach", make_env("gymnasium:Pendulum-v1"), seed=0)
+
+
+def test_unknown_camera_lists_those_there_are():
+    with pytest.raises(ConfigError, match="front, wrist"):
+        make_env("reach", EnvOptions(cameras=("ceiling",)))
+
+
+def test_viewer_without_a_display_says_so(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(ConfigError, match="DISPLAY"):
+        make_env("reach", EnvOptions(viewer=True))
+
+
+def pushed_down(config: peg_insert.PegInsertConfig, aside: float, turned: float) -> bool:
+    """Return whether a peg that is held off by `aside`, m, and `turned`, rad, goes in when pushed straight down."""
+    env = peg_insert.make(EnvOptions(), config)
+    env.reset(seed=0)
+    hole, tcp = env.physics.body_pose("hole"), env.trackers["peg"].read()
+    grasp = env.robot.read()["arm"].pose.inverse() @ tcp  # type: ignore[union-attr]
+    start = hole @ Pose.of((aside, aside, -config.depth_m - 0.003), (0, 0, turned)) @ grasp.inverse()
+    env._reset_routine._robot.place(inverse(start), env.task.opening)  # type: ignore[attr-defined]
+    env._actions.begin_episode()
+    return any(env.step(np.array([0, 0, 1, 0], np.float32))[4]["success"] for _ in range(25) if env._steps_left)
+
+
+@pytest.mark.parametrize("clearance", [0.0005, 0.001])
+def test_peg_goes_in_within_the_clearance_and_not_beyond(clearance):
+    config = peg_insert.PegInsertConfig(clearance_m=clearance, grasp_tilt_rad=0.0)
+    assert pushed_down(config, aside=0.6 * clearance, turned=0.0)
+    assert not pushed_down(config, aside=clearance + 0.001, turned=0.0)
+    assert not pushed_down(config, aside=0.0, turned=3 * clearance / peg_insert.PEG_HALF_WIDTH)
+
+
+def test_peg_and_hole_are_drawn_within_their_bounds():
+    env = peg_insert.make(EnvOptions())
+    config = peg_insert.PegInsertConfig()
+    holes = []
+    for seed in range(40):
+        env.reset(seed=seed)
+        holes.append(env.task._hole_middle.inverse() @ env.physics.body_pose("hole"))  # type: ignore[attr-defined]
+    positions, yaws = np.array([hole.position[:2] for hole in holes]), np.array([hole.rotvec[2] for hole in holes])
+    assert np.abs(positions).max() == pytest.approx(config.hole_spread_m, rel=0.15)
+    assert np.abs(positions).max() <= config.hole_spread_m
+    assert np.abs(yaws).max() == pytest.approx(math.radians(15), rel=0.15)
+
+
+def test_peg_must_be_at_full_depth():
+    env = peg_insert.make(EnvOptions())
+    env.reset(seed=0)
+    hole = env.physics.body_pose("hole")
+    grasp = env.robot.read()["arm"].pose.inverse() @ env.physics.body_pose("peg")  # type: ignore[union-attr]
+    for depth_left, success in ((0.0015, False), (0.0005, True)):
+        start = hole @ Pose.of((0, 0, -depth_left)) @ grasp.inverse()
+        env._reset_routine._robot.place(inverse(start, tolerance=1e-7), env.task.opening)  # type: ignore[attr-defined]
+        assert env.task.is_success(env.physics) == success
+
+
+def test_cube_must_be_lifted():
+    env = pick_lift.make(EnvOptions())
+    env.reset(seed=0)
+    for height, success in ((0.119, False), (0.121, True)):
+        place_body(env.physics, "cube", Pose.of((0.5, 0.0, height)))
+        assert env.task.is_success(env.physics) == success
+
+
+def test_discrete_gripper_is_told_of_changes_only():
+    config = pick_lift.PickLiftConfig(gripper="discrete")
+    env = pick_lift.make(EnvOptions(), config)
+    assert env.env_spec.action.discrete == (4,)
+    actions, _, success = play(env, pick_lift.scripted(env, 0, config), seed=0)
+    grips = [action[-1] for action in actions]
+    assert success
+    assert set(grips) == {-1.0, 0.0}
+    assert grips.count(-1.0) == 1
+
+
+def test_pose_noise_of_the_task_reaches_the_observation():
+    from sim.imperfect import PoseNoise
+
+    noisy = peg_insert.make(EnvOptions(), peg_insert.PegInsertConfig(pose_noise=PoseNoise(bias_m=0.01)))
+    clean = peg_insert.make(EnvOptions())
+    key = "state/hole/position"
+    assert np.abs(noisy.reset(seed=0)[0][key] - clean.reset(seed=0)[0][key]).max() > 1e-4
