@@ -28,7 +28,7 @@ class Task(ABC):
 
     name: str
     config: Any
-    """the task's own, a frozen dataclass"""
+    """the task's own frozen dataclass"""
     max_steps: int = 100
     action: ActionConfig
     observation: ObservationConfig

@@ -34,7 +34,7 @@ class Transitions:
     """A batch as the networks see it."""
 
     obs: Mapping[str, Tensor]
-    """[B, ...] a key."""
+    """[B, D_key] a key, not standardised."""
     x: Tensor
     """[B, D]."""
     next_x: Tensor
@@ -170,18 +170,20 @@ class SAC:
     def _prepare(self, batch: Batch) -> Transitions:
         if len(batch.action) != 1:
             raise SpecMismatch(f"SAC learns from windows of 1 step; got {len(batch.action)}")
-        x, next_x = self.networks.encoder(batch.obs)
-        action, discount = batch.action[0], batch.discount[0]
+        device, encoder = self.generator.device, self.networks.encoder
+        obs = {key: batch.obs[key].to(device, non_blocking=True) for key in encoder.keys if key in batch.obs}
+        x, next_x = encoder(obs)
+        action, discount = batch.action[0].to(device), batch.discount[0].to(device)
         return Transitions(
-            obs={key: value[0] for key, value in batch.obs.items()},
+            obs={key: value[0] for key, value in obs.items()},
             x=x,
             next_x=next_x,
             action=action,
             continuous=action if self.grasp is None else action[:, self._continuous],
-            reward=self._shaped_reward(batch.reward[0], discount),
-            terminated=batch.terminated[0],
+            reward=self._shaped_reward(batch.reward[0].to(device), discount),
+            terminated=batch.terminated[0].to(device),
             discount=discount,
-            is_demo=batch.is_demo,
+            is_demo=batch.is_demo.to(device),
         )
 
     def _shaped_reward(self, reward: Tensor, discount: Tensor) -> Tensor:

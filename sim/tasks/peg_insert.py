@@ -168,8 +168,8 @@ def make(options: EnvOptions, config: PegInsertConfig | None = None) -> SimEnv:
 
 def scripted(env: Env, seed: int, config: PegInsertConfig | None = None) -> Policy:
     """Return the demonstrator: goes above the hole, turns, lowers the peg, and lifts and aims again when it is stuck."""
-    config = simulated(env).task.config if config is None else config
-    return demonstrator(env, seed, config.human, _Demonstration(config))
+    settings: PegInsertConfig = config or simulated(env).task.config
+    return demonstrator(env, seed, settings.human, _Demonstration(settings))
 
 
 class _Demonstration:

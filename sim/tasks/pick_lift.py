@@ -129,8 +129,8 @@ def make(options: EnvOptions, config: PickLiftConfig | None = None) -> SimEnv:
 
 def scripted(env: Env, seed: int, config: PickLiftConfig | None = None) -> Policy:
     """Return the demonstrator: above the cube, down, close, up."""
-    config = simulated(env).task.config if config is None else config
-    return demonstrator(env, seed, config.human, _Demonstration(config.human))
+    settings: PickLiftConfig = config or simulated(env).task.config
+    return demonstrator(env, seed, settings.human, _Demonstration(settings.human))
 
 
 class _Demonstration:

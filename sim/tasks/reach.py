@@ -90,8 +90,8 @@ def make(options: EnvOptions, config: ReachConfig | None = None) -> SimEnv:
 
 def scripted(env: Env, seed: int, config: ReachConfig | None = None) -> Policy:
     """Return the demonstrator: by way of a via point to the target."""
-    config = simulated(env).task.config if config is None else config
-    return demonstrator(env, seed, config.human, _demonstrate)
+    settings: ReachConfig = config or simulated(env).task.config
+    return demonstrator(env, seed, settings.human, _demonstrate)
 
 
 def _demonstrate(hand: Hand, obs: Observation) -> Generator[np.ndarray, Observation, None]:

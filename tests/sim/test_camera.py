@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,3 +108,33 @@ def test_egl_without_a_display(monkeypatch):
 def test_too_large_an_image_names_the_limit(station):
     with pytest.raises(ConfigError, match=str(RENDER_SIZE)):
         Renderer(station.physics).render("front", RENDER_SIZE + 1, 16)
+
+
+WITHOUT_LIBRARIES = """
+import ctypes, ctypes.util, sys
+real = ctypes.CDLL.__init__
+def load(self, name, *args, **kwargs):
+    if any(word in str(name) for word in ("EGL", "OSMesa")):
+        raise OSError(name)
+    return real(self, name, *args, **kwargs)
+ctypes.CDLL.__init__ = load
+ctypes.util.find_library = lambda name: None
+from robot_rl.envs.factory import make_env
+from robot_rl.envs.options import EnvOptions
+make_env("reach").reset(seed=0)
+try:
+    make_env("reach", EnvOptions(cameras=("front",))).reset(seed=0)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(("backend", "package"), [("egl", "libegl1"), ("osmesa", "libosmesa6"), ("", "libegl1")])
+def test_state_works_on_a_machine_without_opengl(backend, package):
+    environment = {key: value for key, value in os.environ.items() if key not in ("MUJOCO_GL", "DISPLAY")}
+    if backend:
+        environment["MUJOCO_GL"] = backend
+    run = subprocess.run([sys.executable, "-c", WITHOUT_LIBRARIES], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("DeviceError")
+    assert package in run.stdout

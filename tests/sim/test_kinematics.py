@@ -21,6 +21,44 @@ def physics() -> Physics:
     return Physics(build_scene(SceneConfig()).compile())
 
 
+PUBLISHED = """
+    0        0.333  0
+    0        0      -1
+    0        0.316  1
+    0.0825   0      1
+    -0.0825  0.384  -1
+    0        0      1
+    0.088    0      1
+"""
+"""Craig's a, d in m and alpha in quarter turns, joints 1 to 7, written down once more."""
+
+
+def published_forward(qpos: np.ndarray) -> np.ndarray:
+    """Return the flange's frame [4, 4] as the plain product of elementary transforms."""
+
+    def transform(axis: int, angle: float, shift: float) -> np.ndarray:
+        frame = np.eye(4)
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        frame[[i, i, j, j], [i, j, i, j]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
+        frame[axis, 3] = shift
+        return frame
+
+    frame = np.eye(4)
+    for line, theta in zip(PUBLISHED.split("\n")[1:-1], qpos, strict=True):
+        a, d, quarters = map(float, line.split())
+        frame = frame @ transform(0, quarters * np.pi / 2, a) @ transform(2, theta, d)
+    return frame @ transform(2, 0.0, 0.107)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flange_is_the_product_of_the_published_parameters(physics, seed):
+    qpos = random_qpos(seed)
+    for name, angle in zip(ARM_JOINTS, qpos, strict=True):
+        physics.data.joint(name).qpos[0] = angle
+    physics.touch()
+    np.testing.assert_allclose(physics.body_pose("hand").position, published_forward(qpos)[:3, 3], atol=1e-6)
+
+
 def random_qpos(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(QPOS_LOW, QPOS_HIGH)
 

@@ -132,7 +132,7 @@ def test_demonstrator_of_an_image_policy_does_the_same(name):
 
 def test_scripts_know_only_simulated_tasks():
     with pytest.raises(ConfigError, match="not a simulated task"):
-        make_demonstrator("scripted", "reach", make_env("gymnasium:Pendulum-v1"), seed=0)
+        make_demonstrator("scripted", "reach", make_env("gymnasium:Pendulum-v1", EnvOptions(reward="dense")), seed=0)
 
 
 def test_unknown_camera_lists_those_there_are():
