@@ -1,0 +1,101 @@
+"""The experiments of docs/experiments: what is asked, and the runs that answer it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from robot_rl.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A question, and variants of a training that are run with each of some seeds."""
+
+    name: str
+    question: str
+    variants: Mapping[str, str]
+    """variant to what `launch/train.py` is given: a preset, and the settings in which the variant differs from it"""
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def runs(self) -> list[StudyRun]:
+        """Return the study's runs, one seed of every variant before the next seed: a stopped study compares all."""
+        return [StudyRun(self.name, name, self.variants[name], seed) for seed, name in product(self.seeds, self.variants)]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """One training of a study."""
+
+    study: str
+    variant: str
+    settings: str
+    """the variant's"""
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of the run's folder and of its files in docs/experiments."""
+        return f"{self.variant}-seed{self.seed}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What `launch/train.py` is given, the folder apart."""
+        return (*shlex.split(self.settings), "--seed", str(self.seed))
+
+
+PEG = "peg_insert"
+NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
+NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-end 0 --sac.bc-decay-steps 0"
+
+STUDIES = {
+    study.name: study
+    for study in (
+        Study(
+            "peg_insert",
+            "Does a peg go into a hole with 0.5 mm clearance after 20 demonstrations and 5,000 steps, and how fast?",
+            {"default": PEG},
+        ),
+        Study(
+            "pick_lift",
+            "Does lifting reach 95% within 2,000 steps without ever falling below the cloned policy?",
+            {"default": "pick_lift"},
+            seeds=(0, 1, 2, 3, 4),
+        ),
+        Study(
+            "foreign",
+            "Do environments that are not ours train end to end by the same command? (Curves, no bar.)",
+            {"adroit_door": "gymnasium --task gymnasium:AdroitHandDoorSparse-v1", "cartpole": "dmc --task dmc:cartpole-swingup"},
+            seeds=(0,),
+        ),
+        Study(
+            "ablation_peg_insert",
+            "Which parts of the default make it learn peg_insert safely and fast? Each variant lacks or changes one.",
+            {
+                "default": PEG,
+                "no_bc_term": f"{PEG} {NO_BC_TERM}",
+                "no_critic_warm_up": f"{PEG} --warm-start.critic-steps 0",
+                "no_warm_start": f"{PEG} {NO_CLONING}",
+                "no_demos_in_batches": f"{PEG} --demo-fraction 0",
+                "ten_critics": f"{PEG} --sac.num-critics 10",
+                "hil_serl": f"{PEG} {NO_CLONING} {NO_BC_TERM} --sac.discount 0.97 --sac.activation tanh --sac.target-clip None"
+                " --sac.utd-ratio 2 --sac.num-critics 2 --sac.actor-q mean --sac.explore-action sample --sac.eval-action mean",
+            },
+        ),
+    )
+}
+"""By name."""
+
+
+def choose(names: tuple[str, ...]) -> list[Study]:
+    """Return the named studies, all if none is named.
+
+    Raises:
+        ConfigError: If there is no such study.
+    """
+    unknown = [name for name in names if name not in STUDIES]
+    if unknown:
+        raise ConfigError(f"unknown study {unknown[0]!r}; known: {', '.join(STUDIES)}")
+    return [STUDIES[name] for name in names or STUDIES]
