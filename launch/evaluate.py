@@ -1,6 +1,6 @@
 """Measure a trained policy on fresh episodes.
 
-    python launch/evaluate.py runs/peg_insert/... --episodes 50 --seed 7 --json
+python launch/evaluate.py runs/peg_insert/... --episodes 50 --seed 7 --json
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from command_line import run_script
 from rich.console import Console
 
 from robot_rl.agents.sac_policy import SACPolicy
+from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import make_env
 from robot_rl.errors import ConfigError, RunError
 from robot_rl.runs import RunFolder
 from robot_rl.training.comparison import PolicyResult, comparison_table
 from robot_rl.training.config import TrainConfig, config_from_json
-from robot_rl.training.evaluate import Evaluation, evaluate, film
+from robot_rl.training.evaluate import Evaluation, evaluate
+from robot_rl.training.film import film
 from robot_rl.training.loop import CLONE, POLICY
-from robot_rl.training.video import tile, write_video
 
 FILMED_EPISODES = 4
 
@@ -49,6 +50,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.episodes < 1:
             raise ConfigError(f"episodes {self.episodes} is below 1")
+        if self.seed < 0:
+            raise ConfigError(f"seed {self.seed} is negative")
 
 
 def load_policy(run: RunFolder, name: str) -> SACPolicy:
@@ -81,17 +84,17 @@ def main(config: EvaluateConfig) -> None:
     policy = load_policy(run, config.policy)
     env = make_env(train_config.task, replace(train_config.env, viewer=False))
     try:
+        check_same_spec(policy.spec, env.env_spec, f"the {config.policy} policy of {run.path}")
         result = evaluate(env, policy, config.episodes, config.seed, stream="test", explore=config.sample)
+        if config.json:
+            print(json.dumps(describe(config, train_config, policy, result)), flush=True)
+        else:
+            row = PolicyResult(config.policy, result.successes, result.episodes, result.mean_length)
+            Console().print(comparison_table([row], f"{train_config.task}: {run.path}"))
         if config.video is not None:
-            films, filmed = film(env, policy, min(FILMED_EPISODES, config.episodes), config.seed, stream="test")
-            write_video(config.video, tile(films, [r.success for r in filmed.results]), 1.0 / env.env_spec.control_dt)
+            film(env, policy, config.video, min(FILMED_EPISODES, config.episodes), config.seed, stream="test")
     finally:
         env.close()
-    if config.json:
-        print(json.dumps(describe(config, train_config, policy, result)))
-        return
-    row = PolicyResult(config.policy, result.successes, result.episodes, result.mean_length)
-    Console().print(comparison_table([row], f"{train_config.task}: {config.run}"))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,7 @@
 #!/usr/bin/env bash
-# Makes .venv with everything that `make train` and `make test` need. Repeating it is safe and quick.
+# Makes .venv with what `make train` needs, or with everything (`setup.sh test`). Repeating it is safe and quick.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
-EXTRAS=dev,dmc,gymnasium-robotics
-PIP="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip"
 
 fail() {
   echo "setup: $*" >&2
@@ -30,18 +26,10 @@ make_venv() {
   "$python" -m venv --clear .venv
 }
 
-# PyPI's torch for Linux brings gigabytes of CUDA. Without an NVIDIA GPU, PyTorch's own index has a build of 200 MB.
-torch_index() {
-  [[ $(uname -s) == Linux ]] || return 0
-  command -v nvidia-smi >/dev/null && return 0
-  if .venv/bin/python - "$TORCH_CPU_INDEX/torch/" 2>/dev/null <<'PYTHON'; then
-import sys
-import urllib.request
-
-urllib.request.urlopen(sys.argv[1], timeout=5).close()
-PYTHON
-    echo "--extra-index-url $TORCH_CPU_INDEX"
-  fi
+# Python compiles what it imports, and keeps it; to compile everything at once takes half as long again as installing it.
+install() {
+  echo "setup: installing into .venv what make $1 needs (a minute or more the first time)"
+  PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet --no-compile -c constraints.txt -e "$2"
 }
 
 # Rendering needs EGL. Everything but cameras and videos works without, so its absence is no error.
@@ -58,9 +46,18 @@ check_rendering() {
   echo "setup: no EGL library: cameras and videos will not work. To install it:  sudo $line" >&2
 }
 
-make_venv
-echo "setup: installing into .venv (a few minutes the first time)"
-# shellcheck disable=SC2046  # the index option is two words or none
-$PIP install --quiet $(torch_index) -c constraints.txt -e ".[$EXTRAS]"
-check_rendering
-touch .venv/.installed
+case "${1:-train}" in
+  train)
+    make_venv
+    install train .
+    check_rendering
+    touch .venv/.ready-train
+    ;;
+  test)
+    make_venv
+    install test ".[dev,dmc,gymnasium-robotics]"
+    [[ -e .venv/.ready-train ]] || check_rendering
+    touch .venv/.ready-train .venv/.ready-test
+    ;;
+  *) fail "unknown goal '$1'; known: train, test" ;;
+esac

@@ -10,7 +10,7 @@ from itertools import product
 from robot_rl.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """A question, and variants of a training that are run with each of some seeds."""
 
@@ -48,7 +48,7 @@ class StudyRun:
 
 PEG = "peg_insert"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
-NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-end 0 --sac.bc-decay-steps 0"
+NO_BC_TERM = "--sac.bc-weight 0"
 
 STUDIES = {
     study.name: study
@@ -67,7 +67,10 @@ STUDIES = {
         Study(
             "foreign",
             "Do environments that are not ours train end to end by the same command? (Curves, no bar.)",
-            {"adroit_door": "gymnasium --task gymnasium:AdroitHandDoorSparse-v1", "cartpole": "dmc --task dmc:cartpole-swingup"},
+            {
+                "adroit_door": "gymnasium --task gymnasium:AdroitHandDoorSparse-v1",
+                "cartpole": "dmc --task dmc:cartpole-swingup",
+            },
             seeds=(0,),
         ),
         Study(

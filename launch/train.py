@@ -7,30 +7,30 @@ python launch/train.py --resume runs/peg_insert/...
 
 from __future__ import annotations
 
-import logging
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import tyro
-from command_line import run_script
-from demonstrations import collect_demonstrations
+from command_line import EXIT_INTERRUPTED, run_script, show_log
+from demonstrations import check_demonstrations, collect_demonstrations, demonstrator
 from rich.console import Console
 
-from robot_rl.envs.factory import Env, make_demonstrator, make_env
+from robot_rl.envs.factory import Env, make_env
 from robot_rl.errors import ConfigError
-from robot_rl.protocols import Policy
 from robot_rl.runs import RunFolder, default_run_dir
 from robot_rl.training.comparison import comparison_table
 from robot_rl.training.config import TrainConfig, config_from_json
+from robot_rl.training.device import resolve_device
 from robot_rl.training.loop import Trainer
 from robot_rl.training.presets import PRESETS
 from robot_rl.training.progress import ProgressDisplay
 from robot_rl.training.report import FinalResults, measure_final, write_report
-from robot_rl.training.seeds import episode_seed
 
 console = Console()
 
@@ -43,70 +43,98 @@ class Arguments:
     """What the command line says."""
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
-    run_dir: str | None = None
+    run_dir: Path | None = None
     """folder of the run; None: runs/<task>/<time>-seed<S>"""
+    resume: Path | None = None
+    """continue this run; only env_steps, device and threads may change"""
+
+    def __post_init__(self) -> None:
+        if self.resume is not None and self.run_dir is not None:
+            raise ConfigError(f"--resume {self.resume} continues that run in its own folder; leave --run-dir out")
 
 
-def parse(argv: Sequence[str]) -> tuple[Arguments, Path | None]:
-    """Return the arguments, and the run to resume if there is one."""
-    rest, resume = split_resume(argv)
-    if resume is not None and (not rest or rest[0].startswith("-")):
-        default = Arguments(config_from_json(RunFolder.open(resume).config))
-        return tyro.cli(Arguments, default=default, args=rest, description=__doc__), resume
-    if rest and not rest[0].startswith("-") and rest[0] not in PRESETS:
+def parse(argv: Sequence[str]) -> Arguments:
+    """Return what the command line says; a resumed run's own settings are the defaults where no preset is named."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--resume")
+    found, rest = finder.parse_known_args(argv)
+    names_preset = bool(rest) and not rest[0].startswith("-")
+    if names_preset and rest[0] not in PRESETS:
         raise ConfigError(f"unknown preset {rest[0]!r}; known: {', '.join(PRESETS)}; any environment: gymnasium --task NAME")
+    if found.resume is not None:
+        rest += ["--resume", found.resume]
+        if not names_preset:
+            default = Arguments(config_from_json(RunFolder.open(found.resume).config))
+            return tyro.cli(Arguments, default=default, args=rest, description=__doc__)
     presets = {name: (description, Arguments(config)) for name, (description, config) in PRESETS.items()}
-    arguments = tyro.extras.overridable_config_cli(presets, args=rest, description=__doc__)
-    return arguments, resume
+    return tyro.extras.overridable_config_cli(presets, args=rest, description=__doc__)
 
 
-def split_resume(argv: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Take `--resume RUN` or `--resume=RUN` out of the arguments."""
-    rest, resume = list(argv), None
-    for index, argument in enumerate(argv):
-        if argument == "--resume":
-            if index + 1 == len(argv):
-                raise ConfigError("--resume needs the folder of a run")
-            resume = Path(argv[index + 1])
-            del rest[index : index + 2]
-        elif argument.startswith("--resume="):
-            resume = Path(argument.partition("=")[2])
-            del rest[index]
-    return rest, resume
-
-
-def main(argv: Sequence[str]) -> None:
-    """Run what the command line says."""
-    arguments, resume = parse(argv)
+def main(argv: Sequence[str]) -> int:
+    """Do what the command line says; return the exit status."""
+    arguments = parse(argv)
     config = arguments.config
     if config.threads:
         torch.set_num_threads(config.threads)
-    if resume is not None:
-        run = RunFolder.resume(resume, config, may_differ=RESUME_MAY_DIFFER)
-    else:
-        run = RunFolder.create(arguments.run_dir or default_run_dir(config.task, config.seed), config)
-    with run:
-        train(config, run)
+    with environments(config) as (env, eval_env):
+        # What can be wrong with the settings is found before there is a folder.
+        resolve_device(config.device)
+        check_demonstrations(config, eval_env)
+        with open_run(arguments) as run, way_back(run):
+            return train(config, run, env, eval_env)
 
 
-def train(config: TrainConfig, run: RunFolder) -> None:
-    """Fill a run folder."""
+@contextmanager
+def environments(config: TrainConfig) -> Iterator[tuple[Env, Env]]:
+    """Yield where the agent acts and where it is measured."""
     env = make_env(config.task, config.env)
-    eval_env = make_env(config.task, replace(config.env, viewer=False))
     try:
-        demos = collect_demonstrations(config, run, eval_env)
-        with ProgressDisplay(f"{config.task}, seed {config.seed}: {run.path}", config.env_steps) as display:
-            trainer = Trainer(config, run, env, eval_env, demos, report=display.update)
-            is_finished = trainer.train()
-        if is_finished:
-            show_results(trainer, measure_final(trainer, demonstrator(config, eval_env)))
-        else:
-            console.print(
-                f"stopped at {trainer.counters.env_steps} steps; go on with: python launch/train.py --resume {run.path}"
-            )
+        eval_env = make_env(config.task, replace(config.env, viewer=False))
+        try:
+            yield env, eval_env
+        finally:
+            eval_env.close()
     finally:
         env.close()
-        eval_env.close()
+
+
+def open_run(arguments: Arguments) -> RunFolder:
+    """Return the run to continue, or a new one."""
+    config = arguments.config
+    if arguments.resume is not None:
+        return RunFolder.resume(arguments.resume, config, may_differ=RESUME_MAY_DIFFER)
+    return RunFolder.create(arguments.run_dir or default_run_dir(config.task, config.seed), config)
+
+
+@contextmanager
+def way_back(run: RunFolder) -> Iterator[None]:
+    """Tell how to go on if something ends the run: nothing in its folder is lost."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except BaseException:
+        console.print(f"everything so far is kept; {how_to_go_on(run)}", soft_wrap=True, markup=False)
+        raise
+
+
+def how_to_go_on(run: RunFolder) -> str:
+    """Return the command that continues a run."""
+    return f"go on with: python {sys.argv[0]} --resume {run.path}"
+
+
+def train(config: TrainConfig, run: RunFolder, env: Env, eval_env: Env) -> int:
+    """Fill a run folder; return the exit status."""
+    demos = collect_demonstrations(config, run, eval_env)
+    with ProgressDisplay(f"{config.task}, seed {config.seed}: {run.path}", config.env_steps, console=console) as display:
+        trainer = Trainer(config, run, env, eval_env, demos, report=display.update)
+        is_finished = trainer.train()
+        final = measure_final(trainer, demonstrator(config, eval_env)) if is_finished else None
+    if final is None:
+        console.print(f"stopped at {trainer.counters.env_steps} steps; {how_to_go_on(run)}", soft_wrap=True, markup=False)
+        return EXIT_INTERRUPTED
+    show_results(trainer, final)
+    return 0
 
 
 def show_results(trainer: Trainer, final: FinalResults) -> None:
@@ -119,16 +147,9 @@ def show_results(trainer: Trainer, final: FinalResults) -> None:
     console.print(f"95% success {first}; training took {summary['wall_s']:.0f} s")
     for name in ("summary.json", "curve.png", "comparison.png", "videos/final.mp4"):
         if (path / name).exists():
-            console.print(f"  {path / name}", soft_wrap=True)
-
-
-def demonstrator(config: TrainConfig, env: Env) -> Policy | None:
-    """Return who demonstrated, to be measured beside the agent; None if only recordings exist."""
-    if config.demos.episodes == 0 or config.demos.folder is not None:
-        return None
-    return make_demonstrator(config.demos.policy, config.task, env, episode_seed(config.seed, "final", 0))
+            console.print(f"  {path / name}", soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_log(console)
     run_script(lambda: main(sys.argv[1:]))

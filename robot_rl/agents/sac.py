@@ -146,7 +146,7 @@ class SAC:
         metrics: dict[str, Tensor] = {}
         for _ in range(steps):
             step = self._prepare(next(batches))
-            mean, log_std = self.actor(step.x)
+            mean, log_std = self.actor(step.x + self.config.clone_noise * self._noise(step.x))
             mse = F.mse_loss(torch.tanh(mean), step.continuous)
             self._actor_optimizer.minimize(mse + (log_std - math.log(self.config.clone_std)).square().mean())
             metrics["clone/mse"] = mse.detach()

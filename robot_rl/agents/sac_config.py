@@ -58,14 +58,14 @@ class SACConfig:
     """added to every step's scaled reward"""
     bc_weight: float = 0.0
     """weight of behaviour cloning on demonstrations in the actor's loss"""
-    bc_weight_end: float = 0.0
-    """that weight after `bc_decay_steps`"""
-    bc_decay_steps: int = 0
-    """environment steps of learning over which the weight moves linearly to its end; 0: it stays"""
+    bc_halving_steps: int = 0
+    """environment steps of learning after which that weight is half of what it was; 0: it stays"""
     bc_q_filter: bool = False
     """clone only demonstrated actions that the critics prefer to the actor's own"""
     clone_std: float = 0.2
     """standard deviation, before the squashing, that a cloned actor explores with"""
+    clone_noise: float = 0.0
+    """noise on the standardised state while cloning: few demonstrations are learned by heart without"""
     grasp_penalty: float = 0.02
     """what a command that opens a closed gripper, or closes an open one, costs the gripper's critic"""
     grasp_margin: float = 0.1
@@ -102,7 +102,7 @@ class SACConfig:
         ):
             if not getattr(self, name) > 0.0:
                 raise ConfigError(f"{name} {getattr(self, name):g} is not positive")
-        for name in ("bc_weight", "bc_weight_end", "bc_decay_steps", "grasp_penalty", "grasp_margin"):
+        for name in ("bc_weight", "bc_halving_steps", "clone_noise", "grasp_penalty", "grasp_margin"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} {getattr(self, name):g} is negative")
         if not 1 <= self.num_min_critics <= self.num_critics:
@@ -115,6 +115,31 @@ class SACConfig:
             raise ConfigError(f"hidden_dims {self.hidden_dims} needs at least one positive width")
         if self.target_clip is not None and not self.target_clip[0] < self.target_clip[1]:
             raise ConfigError(f"target_clip {self.target_clip} is not (low, high)")
+
+    @classmethod
+    def from_demonstrations(cls) -> SACConfig:
+        """Ours for a sparse success reward and demonstrations: what is in docs/experiments/recipe.md, line by line.
+
+        The critics are pessimistic (the smallest of six counts, within the range of possible returns), so that nothing
+        unseen looks better than what the demonstrations did. The actor starts at the clone, and is let go as they learn.
+        """
+        return cls(
+            discount=0.95,
+            n_step=5,
+            tau=0.01,
+            num_critics=6,
+            num_min_critics=6,
+            actor_q="min",
+            target_clip=(0.0, 1.0),
+            hidden_dims=(128, 128),
+            utd_ratio=4.0,
+            init_temperature=2e-4,
+            temperature_lr=1e-3,
+            clone_std=0.1,
+            clone_noise=0.05,
+            bc_weight=100.0,
+            bc_halving_steps=300,
+        )
 
     @classmethod
     def hil_serl(cls) -> SACConfig:
@@ -147,8 +172,8 @@ class SACConfig:
         return "best" in (self.explore_action, self.eval_action)
 
     def bc_weight_at(self, step: int) -> float:
-        """Return the cloning weight after `step` environment steps of learning."""
-        if self.bc_decay_steps == 0:
+        """Return the cloning weight after `step` environment steps of learning; nothing is left of it below a hundredth."""
+        if self.bc_halving_steps == 0:
             return self.bc_weight
-        progress = min(1.0, step / self.bc_decay_steps)
-        return self.bc_weight + progress * (self.bc_weight_end - self.bc_weight)
+        weight = self.bc_weight * 0.5 ** (step / self.bc_halving_steps)
+        return weight if weight >= 0.01 else 0.0

@@ -40,6 +40,11 @@ class WarmStartConfig:
     critic_steps: int = 500
     """critic updates on demonstrations and the clone's rollouts, actor frozen"""
 
+    def __post_init__(self) -> None:
+        for name in ("clone_steps", "env_steps", "critic_steps"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"warm start {name} {getattr(self, name)} is negative")
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
@@ -55,10 +60,11 @@ class EvaluationConfig:
     """episodes filmed at the end; 0: none"""
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.episodes < 1 or self.final_episodes < 1 or self.videos < 0:
-            raise ConfigError(
-                f"evaluation every {self.every}, episodes {self.episodes}, final {self.final_episodes} must be positive"
-            )
+        for name in ("every", "episodes", "final_episodes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"evaluation {name} {getattr(self, name)} is below 1")
+        if self.videos < 0:
+            raise ConfigError(f"evaluation videos {self.videos} is negative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class TrainConfig:
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = 0
+    """decides everything that is random: demonstrations, starts, networks, batches"""
     env_steps: int = 5000
     """environment steps of the whole run"""
     random_steps: int = 500
@@ -89,8 +96,12 @@ class TrainConfig:
     """torch threads; 0: leave as it is"""
 
     def __post_init__(self) -> None:
-        if self.env_steps < 1:
-            raise ConfigError(f"env_steps {self.env_steps} is below 1")
+        for name in ("env_steps", "replay_capacity"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)} is below 1")
+        for name in ("seed", "random_steps", "threads"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} {getattr(self, name)} is negative")
         if not 0.0 <= self.demo_fraction <= 1.0:
             raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
 

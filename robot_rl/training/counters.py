@@ -6,7 +6,9 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.training.evaluate import Evaluation
+from robot_rl.types import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,15 @@ class EvaluationRow:
     def success_rate(self) -> float:
         """Successes over episodes."""
         return self.successes / self.episodes
+
+    @property
+    def metrics(self) -> Metrics:
+        """What metrics.csv shows of it."""
+        return {
+            "evaluation/success": self.success_rate,
+            "evaluation/sampled_success": self.sampled_successes / self.episodes,
+            "evaluation/length": self.mean_length,
+        }
 
     @classmethod
     def of(cls, env_steps: int, wall_s: float, greedy: Evaluation, sampled: Evaluation) -> EvaluationRow:
@@ -47,6 +58,7 @@ class Counters:
 
     env_steps: int = 0
     episodes: int = 0
+    """episodes begun; decides the start of the next"""
     is_learning: bool = False
     """whether the warm start is over"""
     evaluations: list[EvaluationRow] = field(default_factory=list)
@@ -74,3 +86,13 @@ class Counters:
         """Return what `state_dict` was taken of; its clock goes on from here."""
         rows = [EvaluationRow(**row) for row in state["evaluations"]]
         return cls(state["env_steps"], state["episodes"], state["is_learning"], rows, wall_s_before=state["wall_s"])
+
+
+def episode_metrics(result: EpisodeResult) -> Metrics:
+    """Return what metrics.csv shows of a training episode."""
+    return {
+        "episode/success": float(result.success),
+        "episode/length": float(result.length),
+        "episode/return": result.return_,
+        "human/intervention_rate": result.interventions / result.length,
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -54,36 +53,6 @@ class Evaluation:
         return {"k": self.successes, "n": self.episodes, "low": low, "high": high}
 
 
-class FilmedEnv:
-    """An environment that keeps a picture of every step."""
-
-    def __init__(self, env: Env) -> None:
-        self._env = env
-        self.env_spec, self.observation_space, self.action_space = env.env_spec, env.observation_space, env.action_space
-        self.frames: list[np.ndarray] = []
-        """uint8 [H, W, 3] each, RGB, since the last reset."""
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start an episode and a new film."""
-        out = self._env.reset(seed=seed, options=options)
-        self.frames = [self.render()]
-        return out
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Advance one control step and film it."""
-        out = self._env.step(action)
-        self.frames.append(self.render())
-        return out
-
-    def render(self) -> Any:
-        """Return an image uint8 [H, W, 3], RGB."""
-        return self._env.render()
-
-    def close(self) -> None:
-        """Close the environment."""
-        self._env.close()
-
-
 def evaluate(
     env: Env,
     policy: Policy,
@@ -112,19 +81,6 @@ def evaluate(
         if on_episode is not None:
             on_episode(index, results[-1])
     return Evaluation(tuple(results))
-
-
-def film(
-    env: Env, policy: Policy, episodes: int, seed: int, *, stream: Stream = "final"
-) -> tuple[list[list[np.ndarray]], Evaluation]:
-    """Return the frames of some evaluation episodes, a list of uint8 [H, W, 3] RGB an episode, and how they went."""
-    filmed = FilmedEnv(env)
-    films: list[list[np.ndarray]] = []
-
-    def keep(_index: int, _result: EpisodeResult) -> None:
-        films.append(filmed.frames)
-
-    return films, evaluate(filmed, policy, episodes, seed, stream=stream, on_episode=keep)
 
 
 def first_reaching(points: Sequence[tuple[int, float]], threshold: float) -> int | None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 class GracefulStop:
-    """While entered, the first signal sets `requested`; a second one interrupts at once as usual."""
+    """While entered, the first signal sets `requested`; a second one interrupts at once as usual.
+
+    Python gives signals to the main thread; entered in another one it does nothing.
+    """
 
     _signals = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.requested = False
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in self._signals:
-            self._previous[number] = signal.signal(number, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -30,5 +34,5 @@ class GracefulStop:
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
+            signal.signal(number, handler)
         self._previous = {}

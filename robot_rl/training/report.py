@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from robot_rl.errors import DeviceError
 from robot_rl.protocols import Policy
-from robot_rl.runs import RunFolder
 from robot_rl.training.comparison import PolicyResult, plot_comparison
-from robot_rl.training.config import TrainConfig
 from robot_rl.training.curves import plot_success, read_curve
-from robot_rl.training.evaluate import Evaluation, evaluate, film, first_reaching
+from robot_rl.training.evaluate import Evaluation, evaluate, first_reaching
+from robot_rl.training.film import film
 from robot_rl.training.loop import Trainer
-from robot_rl.training.video import tile, write_video
 
 log = logging.getLogger(__name__)
 
 RELIABLE = 0.95
 """Success rate whose first step is reported as `steps_to_95`."""
+REFERENCES = ("clone", "demonstrator")
+"""Lines in the curve that the agent is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ def measure_final(trainer: Trainer, demonstrator: Policy | None) -> FinalResults
             trainer.eval_env, policy, config.evaluation.final_episodes, config.seed, stream="final", explore=explore
         )
 
+    trainer.show("final evaluation")
     agent, clone = trainer.agent.policy(), trainer.clone_policy()
     return FinalResults(
         agent=measure(agent),
@@ -76,9 +75,9 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "agent": config.agent,
         "seed": config.seed,
         "env_steps": counters.env_steps,
-        "wall_s": round(counters.wall_s, 1),
+        "wall_s": counters.evaluations[-1].wall_s,
         "updates": trainer.agent.critic_updates,
-        "demos": trainer.num_demos,
+        "demos": len(trainer.demos),
         "bc_success": None if final.clone is None else final.clone.success_rate,
         "success": final.agent.success,
         "success_sampled": final.agent_sampled.success,
@@ -96,29 +95,18 @@ def write_report(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
     run, config = trainer.run, trainer.config
     summary = summarize(trainer, final)
     run.write_summary(summary)
-    draw_curve(
-        run,
-        config,
-        {name: result.success_rate for name, result in final.by_name().items() if name in ("clone", "demonstrator")},
-    )
+    references = {name: result.success_rate for name, result in final.by_name().items() if name in REFERENCES}
+    plot_success({"agent": [read_curve(run.path)]}, run.path / "curve.png", config.task, references)
     plot_comparison(final.table_rows(), run.path / "comparison.png", config.task)
     if config.evaluation.videos:
-        write_film(trainer, run.videos / "final.mp4")
+        _try_to_film(trainer)
     return summary
 
 
-def draw_curve(run: RunFolder, config: TrainConfig, references: Mapping[str, float] | None = None) -> None:
-    """Write curve.png: success over environment steps and time."""
-    plot_success({"agent": [read_curve(run.path)]}, run.path / "curve.png", config.task, dict(references or {}))
-
-
-def write_film(trainer: Trainer, path: Path) -> None:
-    """Film some final episodes of the agent; without a renderer say so and go on, the training is worth more than its film."""
-    config = trainer.config
+def _try_to_film(trainer: Trainer) -> None:
+    """Film some of the final episodes; where nothing can be drawn say so and go on, the run is worth more than its film."""
+    config, path = trainer.config, trainer.run.videos / "final.mp4"
     try:
-        films, evaluation = film(trainer.eval_env, trainer.agent.policy(), config.evaluation.videos, config.seed)
+        film(trainer.eval_env, trainer.agent.policy(), path, config.evaluation.videos, config.seed)
     except DeviceError as error:
         log.warning("no video was made: %s", error)
-        return
-    frames = tile(films, [result.success for result in evaluation.results])
-    write_video(path, frames, 1.0 / trainer.eval_env.env_spec.control_dt)

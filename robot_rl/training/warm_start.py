@@ -9,30 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from robot_rl.agents.sac import SAC
+from robot_rl.data.batch import BatchSpec
 from robot_rl.data.episode import Episode
 from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
-from robot_rl.specs import EnvSpec
 from robot_rl.training.config import TrainConfig
+from robot_rl.training.experience import Experience
 from robot_rl.types import Metrics
 
-
-def demo_buffer(spec: EnvSpec, demos: Sequence[Episode], seed: int) -> ReplayBuffer:
-    """Return a replay buffer that holds exactly the demonstrations."""
-    capacity = max(1, sum(episode.length for episode in demos) + len(demos))
-    buffer = ReplayBuffer(spec, capacity, seed=seed, is_demo=True)
-    for episode in demos:
-        buffer.add_episode(episode)
-    return buffer
+NORMALIZER_SAMPLES = 1024
+"""Observations from which the standardisation is fixed where there are no demonstrations."""
 
 
-def clone(agent: SAC, demos: ReplayBuffer, config: TrainConfig) -> Metrics:
-    """Fit the actor to the demonstrations by behaviour cloning."""
+def clone(agent: SAC, episodes: Sequence[Episode], demos: ReplayBuffer, config: TrainConfig) -> Metrics:
+    """Standardise the state by the demonstrations and fit the actor to them.
+
+    Args:
+        agent: Fresh.
+        episodes: The demonstrations.
+        demos: The same, to draw batches from.
+        config: Says how long.
+    """
+    keys = episodes[0].obs
+    agent.set_normalizer({key: np.concatenate([episode.obs[key] for episode in episodes]) for key in keys})
     batches = Mixture([demos], [1.0]).batches(agent.batch_spec)
     return agent.pretrain_actor(batches, config.warm_start.clone_steps)
 
 
-def settle_critic(agent: SAC, mixture: Mixture, config: TrainConfig) -> Metrics:
+def settle_critic(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
     """Fit the critic to the value of the cloned actor, which stays as it is."""
-    return agent.pretrain_critic(mixture.batches(agent.batch_spec), config.warm_start.critic_steps)
+    return agent.pretrain_critic(experience.batches(agent.batch_spec), config.warm_start.critic_steps)
+
+
+def standardize(agent: SAC, experience: Experience) -> None:
+    """Standardise the state by the random steps of a run without demonstrations."""
+    batch = experience.online.sample(BatchSpec(NORMALIZER_SAMPLES))
+    agent.set_normalizer({key: value[0] for key, value in batch.obs.items()})

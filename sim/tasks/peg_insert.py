@@ -54,7 +54,9 @@ class PegHuman(HumanConfig):
     """drawn per episode: fastest motion"""
     hover_m: tuple[float, float] = (0.010, 0.030)
     """height above the hole from which the peg is lowered"""
-    tremor: float = 0.12
+    detour_m: float = 0.015
+    """how far off the straight way a via point lies"""
+    tremor: float = 0.1
     """standard deviation of the tremor"""
     aim_m: float = 0.0005
     """standard deviation per axis of where the peg is aimed, drawn anew at each attempt"""
@@ -80,7 +82,7 @@ class PegInsertConfig:
     """the hole is within +- this, in x and y"""
     hole_yaw_rad: float = math.radians(15)
     """the hole is turned within +- this"""
-    start_spread_m: tuple[float, float, float] = (0.03, 0.03, 0.02)
+    start_spread_m: tuple[float, float, float] = (0.02, 0.02, 0.02)
     """the tcp starts within +- this"""
     start_yaw_rad: float = 0.15
     """the tcp starts turned within +- this"""
@@ -101,7 +103,7 @@ class PegInsert(Task):
 
     name = "peg_insert"
     action = ActionConfig(axes=("x", "y", "z", "yaw"), reference="target")
-    observation = ObservationConfig(arm_quantities=("twist", "wrench"), gripper=False, objects={"hole": "peg"})
+    observation = ObservationConfig(arm_quantities=("wrench",), gripper=False, objects={"hole": "peg"})
     opening = PEG_HALF_WIDTH / FINGER_TRAVEL
 
     def __init__(self, config: PegInsertConfig):

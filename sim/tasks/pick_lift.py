@@ -36,11 +36,13 @@ class LiftHuman(HumanConfig):
 
     speed: tuple[float, float] = (0.3, 0.6)
     """drawn per episode: fastest motion"""
+    detour_m: float = 0.015
+    """how far off the straight way a via point lies"""
     hover_m: tuple[float, float] = (0.04, 0.08)
     """height above the cube at which the hand is aligned"""
     aim_m: float = 0.003
     """standard deviation per axis of where the cube is grasped"""
-    hesitate_steps: tuple[int, int] = (1, 4)
+    hesitate_steps: tuple[int, int] = (0, 1)
     """steps between stopping at the cube and closing, and between closing and lifting"""
 
 
@@ -68,7 +70,7 @@ class PickLift(Task):
     """
 
     name = "pick_lift"
-    observation = ObservationConfig(arm_quantities=("position", "twist"), objects={"cube": "tcp"})
+    observation = ObservationConfig(arm_quantities=("position",), objects={"cube": "tcp"})
     opening = 1.0
 
     def __init__(self, config: PickLiftConfig):

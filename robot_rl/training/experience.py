@@ -1,0 +1,104 @@
+"""What a run learns from: its demonstrations, and every step it took, in replay and on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from robot_rl.data.batch import Batch, BatchSpec
+from robot_rl.data.episode import Episode
+from robot_rl.data.episode_writer import EpisodeWriter
+from robot_rl.data.episodes import load_dataset, recover
+from robot_rl.data.mixture import Mixture
+from robot_rl.data.replay import ReplayBuffer
+from robot_rl.specs import EnvSpec
+from robot_rl.training.config import TrainConfig
+from robot_rl.types import EpisodeInfo, Transition
+
+
+@dataclass(slots=True)
+class Stored:
+    """How far the episodes on disk go. Each says how many came before it, so one that is damaged does not shift the count."""
+
+    episodes: int = 0
+    env_steps: int = 0
+    successes: list[bool] = field(default_factory=list)
+    """Of the episodes that could be read."""
+
+    def count(self, episode: Episode) -> None:
+        """Count the next episode."""
+        self.episodes = int(episode.info.extra.get("episode", self.episodes)) + 1
+        self.env_steps = int(episode.info.extra.get("env_steps", self.env_steps)) + episode.length
+        self.successes.append(episode.success)
+
+
+def numbered(info: EpisodeInfo, index: int, env_steps: int) -> EpisodeInfo:
+    """Return `info` with what `Stored` reads: the episodes and environment steps of the run before this one."""
+    return replace(info, extra={**info.extra, "episode": index, "env_steps": env_steps})
+
+
+class Experience:
+    """An ExperienceSink. Replay holds what the disk holds, so a run that died goes on from its episodes."""
+
+    def __init__(self, config: TrainConfig, spec: EnvSpec, folder: Path, demos: Sequence[Episode]) -> None:
+        """Take the demonstrations; steps come by `restore` and `add`.
+
+        Args:
+            config: Of the run.
+            spec: Of the environment.
+            folder: Where the run's episodes are kept.
+            demos: To learn from, or none.
+        """
+        self.online = ReplayBuffer(spec, config.replay_capacity, seed=config.seed + 1)
+        self.demos = demo_buffer(spec, demos, config.seed) if demos else None
+        if self.demos is None:
+            self._mixture = Mixture([self.online], [1.0])
+        else:
+            self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
+        self._writer = EpisodeWriter(folder, spec)
+
+    def begin_episode(self, info: EpisodeInfo) -> None:
+        """Start an episode."""
+        self._writer.begin_episode(info)
+        self.online.begin_episode(info)
+
+    def add(self, transition: Transition) -> None:
+        """Append one step to the open episode."""
+        self._writer.add(transition)  # first: what cannot be kept is not learnt from either
+        self.online.add(transition)
+
+    def end_episode(self) -> None:
+        """Close the open episode, as truncated unless it has ended."""
+        self._writer.end_episode()
+        self.online.end_episode()
+
+    def restore(self) -> Stored:
+        """Put the episodes on disk into replay, oldest first; one that its writer left open is closed, as truncated."""
+        recover(self._writer.folder)
+        stored = Stored()
+        for episode in load_dataset(self._writer.folder, self._writer.spec):
+            self.online.add_episode(episode)
+            stored.count(episode)
+        return stored
+
+    def batches(self, spec: BatchSpec) -> Iterator[Batch]:
+        """Yield batches for ever, `demo_fraction` of each from the demonstrations."""
+        return self._mixture.batches(spec)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the sampling; the steps are on disk."""
+        return self._mixture.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._mixture.load_state_dict(state)
+
+
+def demo_buffer(spec: EnvSpec, demos: Sequence[Episode], seed: int) -> ReplayBuffer:
+    """Return a replay buffer that holds exactly the demonstrations."""
+    buffer = ReplayBuffer(spec, sum(episode.length for episode in demos), seed=seed, is_demo=True)
+    for episode in demos:
+        buffer.add_episode(episode)
+    return buffer

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from robot_rl.errors import ConfigError, RunError
+from robot_rl.runs import RunFolder
+
+LAUNCH = Path(__file__).parents[2] / "launch"
+MODULES = ("experiments", "experiment_record", "experiment_report", "studies", "train", "demonstrations", "command_line")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """The script as a module, its siblings importable as they are when it is run by path."""
+    monkeypatch.syspath_prepend(str(LAUNCH))
+    yield importlib.import_module("experiments")
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+def repeat(script, study, config, start=None):
+    """Run the script's main with this study alone, trainings replaced by `start`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "choose", lambda names: [study])
+        patch.setattr(script, "start_training", start)
+        script.main(config)
+
+
+@pytest.fixture
+def study(script):
+    return script.Study("tiny", "Is it so?", {"plain": "reach", "fast": "reach --sac.utd-ratio 4"}, seeds=(0, 1))
+
+
+@pytest.fixture
+def config(script, tmp_path):
+    return script.ExperimentsConfig(runs=tmp_path / "runs", docs=tmp_path / "docs")
+
+
+class Trainings:
+    """Stands for launch/train.py: finishes runs at once, with success k of 10 as `k` says of (variant, seed)."""
+
+    def __init__(self, script, k=lambda run: 9):
+        self.script, self.k = script, k
+        self.started = []
+
+    def __call__(self, run, folder):
+        self.started.append(run.name)
+        with RunFolder.create(folder, self.script.configuration(run)) as made:
+            for steps, successes in ((0, 2), (500, self.k(run))):
+                evaluation = {"env_steps": steps, "wall_s": steps / 10, "successes": successes, "episodes": 10}
+                made.append_evaluation(evaluation | {"mean_length": 30.0})
+            made.write_summary(
+                {
+                    "success": {"k": self.k(run), "n": 10, "low": 0.0, "high": 1.0},
+                    "bc_success": 0.2, "steps_to_95": None, "min_success_after_start": 0.5, "mean_length": 12.5,
+                    "wall_s": 60.0, "updates": 1000, "success_sampled": None, "demonstrator_length": 57.0,
+                }
+            )  # fmt: skip
+
+
+def test_every_study_is_made_of_settings_that_exist(script):
+    for study in script.STUDIES.values():
+        for run in study.runs():
+            assert script.configuration(run).seed == run.seed
+
+
+def test_variants_that_do_not_differ_are_refused(script):
+    study = script.Study("tiny", "", {"plain": "reach", "same": "reach --sac.utd-ratio 2"})
+    with pytest.raises(ConfigError, match="variants 'plain' and 'same' have the same settings"):
+        script.plan(study)
+
+
+def test_every_variant_and_seed_is_trained_once(script, study, config):
+    trainings = Trainings(script)
+    for _ in range(2):
+        repeat(script, study, config, trainings)
+    assert trainings.started == ["plain-seed0", "fast-seed0", "plain-seed1", "fast-seed1"]
+
+
+def test_the_page_pools_seeds_and_shows_each(script, study, config):
+    repeat(script, study, config, Trainings(script, k=lambda run: 8 + run.seed))
+    page = (config.docs / "tiny.md").read_text()
+    assert "Is it so?" in page
+    assert "python launch/train.py reach --sac.utd-ratio 4 --seed 0" in page
+    assert "17/20 (64% to 95%)" in page  # both seeds together, Wilson
+    assert "| 0 | 8/10 (49% to 94%) |" in page
+    assert "| 1 | 9/10 (60% to 98%) |" in page
+    assert (config.docs / "tiny.png").stat().st_size < 300_000
+
+
+def test_pages_are_made_again_from_what_the_repository_keeps(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    page = (config.docs / "tiny.md").read_text()
+    shutil.rmtree(config.runs)
+    (config.docs / "tiny.md").unlink()
+    repeat(script, study, script.ExperimentsConfig(runs=config.runs, docs=config.docs, report_only=True))
+    assert (config.docs / "tiny.md").read_text() == page
+
+
+def test_what_is_kept_of_a_run_is_small(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    files = [path for path in (config.docs / "data").rglob("*") if path.is_file()]
+    assert len(files) == 8
+    assert all(path.stat().st_size < 10_000 for path in files)
+
+
+def test_report_only_trains_nothing(script, study, config):
+    trainings = Trainings(script)
+    repeat(script, study, script.ExperimentsConfig(runs=config.runs, docs=config.docs, report_only=True), trainings)
+    assert trainings.started == []
+    assert not config.docs.exists()
+
+
+def test_a_failed_run_does_not_stop_the_others_and_is_named(script, study, config):
+    trainings = Trainings(script)
+
+    def start(run, folder):
+        if run.name == "fast-seed0":
+            raise RunError("out of memory")
+        trainings(run, folder)
+
+    with pytest.raises(RunError, match="out of memory"):
+        repeat(script, study, config, start)
+    assert trainings.started == ["plain-seed0", "plain-seed1", "fast-seed1"]
+    assert "**1 of 4 runs are missing.**" in (config.docs / "tiny.md").read_text()
+
+
+def test_a_run_of_other_settings_is_not_taken_for_the_studys(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    changed = script.Study("tiny", study.question, {**study.variants, "fast": "reach --sac.utd-ratio 8"}, seeds=(0,))
+    with pytest.raises(RunError, match=r"sac.utd_ratio is 4.0 in the run, 8.0 was asked for[^;\n]*$"):
+        repeat(script, changed, config, Trainings(script))
+    assert "utd-ratio" not in (config.docs / "tiny.md").read_text()  # nor are its old figures
+
+
+def test_a_run_without_summary_is_not_finished(script, study, config):
+    run = study.runs()[0]
+    RunFolder.create(config.runs / "tiny" / run.name, script.configuration(run)).close()
+    started = []
+    repeat(script, study, config, lambda run, folder: started.append(run.name))
+    assert run.name in started
+    assert not config.docs.exists()
+
+
+def test_a_stopped_run_goes_on(script, study, config, monkeypatch):
+    run = study.runs()[0]
+    folder = config.runs / "tiny" / run.name
+    RunFolder.create(folder, script.configuration(run)).close()
+    commands = []
+
+    class Process:
+        def __init__(self, command, cwd):
+            commands.append(command[2:])
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def wait(self):
+            return 130
+
+    monkeypatch.setattr(script.subprocess, "Popen", Process)
+    with pytest.raises(RunError, match="status 130"):
+        script.start_training(run, folder)
+    assert commands == [["--resume", str(folder)]]
+
+
+def test_unknown_study_lists_what_exists(script):
+    with pytest.raises(ConfigError, match="unknown study 'peg'; known: peg_insert, pick_lift"):
+        script.main(script.ExperimentsConfig(studies=("peg",)))

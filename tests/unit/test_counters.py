@@ -1,0 +1,53 @@
+import json
+import time
+from dataclasses import fields
+
+import pytest
+
+from robot_rl.envs.rollout import EpisodeResult
+from robot_rl.training.counters import Counters, EvaluationRow, episode_metrics
+from robot_rl.training.evaluate import Evaluation
+
+ROW = EvaluationRow(env_steps=500, wall_s=12.5, successes=3, episodes=4, mean_length=7.5, mean_return=0.75, sampled_successes=2)
+
+
+def result(length, success):
+    return EpisodeResult(length, success, float(success), seconds=0.1, interventions=1)
+
+
+def test_columns_begin_with_those_that_readers_of_evaluations_expect():
+    names = [field.name for field in fields(EvaluationRow)]
+    assert names[:5] == ["env_steps", "wall_s", "successes", "episodes", "mean_length"]
+
+
+def test_a_row_tells_mean_and_sampled_actions_apart():
+    greedy = Evaluation((result(5, True), result(20, False)))
+    sampled = Evaluation((result(4, True), result(6, True)))
+    row = EvaluationRow.of(100, 1.234, greedy, sampled)
+    assert row == EvaluationRow(100, 1.23, 1, 2, 12.5, 0.5, 2)
+    assert row.metrics == {"evaluation/success": 0.5, "evaluation/sampled_success": 1.0, "evaluation/length": 12.5}
+
+
+def test_counters_survive_a_checkpoint():
+    state = json.loads(json.dumps(Counters(env_steps=510, episodes=30, is_learning=True, evaluations=[ROW]).state_dict()))
+    loaded = Counters.from_state_dict(state)
+    assert (loaded.env_steps, loaded.episodes, loaded.is_learning, loaded.evaluations) == (510, 30, True, [ROW])
+
+
+def test_the_clock_goes_on_without_the_time_between_two_sessions():
+    first = Counters(started=time.monotonic() - 100.0)
+    assert first.wall_s >= 100.0
+    state, now = first.state_dict(), time.monotonic()
+    loaded = Counters.from_state_dict(state)
+    assert loaded.wall_s_before == state["wall_s"] >= 100.0
+    assert loaded.started >= now
+    assert loaded.wall_s >= state["wall_s"]
+
+
+def test_an_episodes_metrics_are_shares_of_its_steps():
+    assert episode_metrics(result(4, True)) == {
+        "episode/success": 1.0,
+        "episode/length": 4.0,
+        "episode/return": 1.0,
+        "human/intervention_rate": pytest.approx(0.25),
+    }

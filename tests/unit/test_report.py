@@ -1,0 +1,92 @@
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+from toy_env import Blind, Point, Straight
+from toy_run import CONFIG, WITHOUT_DEMOS, toy_trainer
+
+from robot_rl.training.counters import EvaluationRow
+from robot_rl.training.evaluate import Evaluation
+from robot_rl.training.report import FinalResults, measure_final, summarize, write_report
+from robot_rl.training.seeds import episode_seed
+
+REQUIRED = {
+    "task", "agent", "seed", "env_steps", "wall_s", "updates", "demos", "bc_success", "success", "steps_to_95",
+    "min_success_after_start",
+}  # fmt: skip
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    trainer = toy_trainer(tmp_path / "run")
+    trainer.train()
+    return trainer
+
+
+def rows(*rates):
+    return [EvaluationRow(100 * i, float(i), round(20 * rate), 20, 9.0, rate, 0) for i, rate in enumerate(rates)]
+
+
+def test_all_are_measured_on_the_same_starts_which_are_new(trainer):
+    used = {*trainer.env.seeds, *trainer.eval_env.seeds}
+    trainer.eval_env.seeds.clear()
+    final = measure_final(trainer, Straight(0))
+    starts = [episode_seed(0, "final", index) for index in range(3)]
+    assert trainer.eval_env.seeds == 4 * starts
+    assert not used & set(starts)
+    assert list(final.by_name()) == ["demonstrator", "clone", "agent", "agent, sampled"]
+    assert final.demonstrator.successes == 3
+
+
+def test_the_summary_has_what_readers_expect(trainer):
+    final = measure_final(trainer, Straight(0))
+    summary = summarize(trainer, final)
+    assert not REQUIRED - set(summary)
+    assert (summary["task"], summary["agent"], summary["seed"]) == ("toy_env:make", "sac", 0)
+    assert (summary["env_steps"], summary["demos"], summary["updates"]) == (50, 3, 40)
+    assert set(summary["success"]) == {"k", "n", "low", "high"}
+    assert summary["success"]["n"] == 3
+    assert summary["bc_success"] == final.clone.success_rate
+    assert summary["demonstrator_success"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rates", "reached", "smallest"),
+    [((1.0, 0.5, 0.95, 0.9), 200, 0.5), ((0.0, 0.5, 0.9), None, 0.5), ((0.2, 1.0), 100, 1.0), ((1.0,), None, None)],
+)
+def test_the_clone_before_the_first_step_does_not_count_as_learning(trainer, rates, reached, smallest):
+    trainer.counters.evaluations = rows(*rates)
+    nothing = Evaluation(())
+    summary = summarize(trainer, FinalResults(nothing, nothing, None, None))
+    assert summary["steps_to_95"] == reached
+    assert summary["min_success_after_start"] == smallest
+    assert summary["wall_s"] == len(rates) - 1
+
+
+def test_a_report_leaves_everything_in_the_folder(trainer):
+    summary = write_report(trainer, measure_final(trainer, None))
+    folder = trainer.run.path
+    assert json.loads((folder / "summary.json").read_text()) == summary == trainer.run.summary
+    for name in ("curve.png", "comparison.png", "videos/final.mp4"):
+        assert (folder / name).stat().st_size > 500
+
+
+def test_a_run_without_demonstrations_compares_with_nothing(tmp_path):
+    trainer = toy_trainer(tmp_path / "run", replace(WITHOUT_DEMOS, evaluation=replace(CONFIG.evaluation, videos=0)))
+    trainer.train()
+    final = measure_final(trainer, None)
+    summary = write_report(trainer, final)
+    assert [row.name for row in final.table_rows()] == ["agent", "agent, sampled"]
+    assert summary["bc_success"] is summary["demonstrator_success"] is None
+    assert summary["demos"] == 0
+    assert not list((tmp_path / "run" / "videos").iterdir())
+
+
+def test_a_run_is_worth_more_than_its_film(trainer, caplog):
+    trainer.eval_env = Blind()
+    with caplog.at_level(logging.WARNING):
+        summary = write_report(trainer, measure_final(trainer, None))
+    assert trainer.run.summary == summary
+    assert "no video was made: toy cannot be drawn: pygame is not installed" in caplog.text
+    assert isinstance(trainer.env, Point)
