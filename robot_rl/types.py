@@ -141,7 +141,7 @@ class Transition:
 
     obs: Observation
     action: np.ndarray
-    """[A] in [-1, 1]: what entered the environment's action mapping (the human's if they intervened), before the safety clamp."""
+    """[A] in [-1, 1]: what entered the action mapping (the human's if they intervened), before the safety clamp."""
     reward: float
     next_obs: Observation
     terminated: bool

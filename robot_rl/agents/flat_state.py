@@ -9,9 +9,7 @@ from torch import Tensor
 
 def join(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return copies of all tensors under `part/name`."""
-    return {
-        f"{part}/{name}": value.detach().clone() for part, values in parts.items() for name, value in values.items()
-    }
+    return {f"{part}/{name}": value.detach().clone() for part, values in parts.items() for name, value in values.items()}
 
 
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

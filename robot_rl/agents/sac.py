@@ -206,9 +206,7 @@ class SAC:
             metrics["grasp/loss"] = self._update_grasp(self.grasp, self.target_grasp, step, bc_weight)
         return metrics
 
-    def _critic_loss(
-        self, step: Transitions, noise: Tensor, members: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _critic_loss(self, step: Transitions, noise: Tensor, members: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         # Target
         with torch.no_grad():
             mean, log_std = self.actor(step.next_x)

@@ -26,6 +26,8 @@ class SACConfig:
     """critics drawn without replacement for each target, of which the smallest value counts (REDQ's M)"""
     hidden_dims: tuple[int, ...] = (256, 256)
     """widths of the hidden layers of every network"""
+    fine_scale: float = 0.0
+    """magnification of a second view of poses about zero, for tasks of less than a millimetre; 0: none"""
     activation: Activation = "relu"
     """non-linearity after each hidden layer"""
     layer_norm: bool = True
@@ -60,6 +62,8 @@ class SACConfig:
     """weight of behaviour cloning on demonstrations in the actor's loss"""
     bc_halving_steps: int = 0
     """environment steps of learning after which that weight is half of what it was; 0: it stays"""
+    bc_weight_min: float = 0.0
+    """what that weight does not fall below"""
     bc_q_filter: bool = False
     """clone only demonstrated actions that the critics prefer to the actor's own"""
     clone_std: float = 0.2
@@ -102,7 +106,15 @@ class SACConfig:
         ):
             if not getattr(self, name) > 0.0:
                 raise ConfigError(f"{name} {getattr(self, name):g} is not positive")
-        for name in ("bc_weight", "bc_halving_steps", "clone_noise", "grasp_penalty", "grasp_margin"):
+        for name in (
+            "bc_weight",
+            "bc_halving_steps",
+            "bc_weight_min",
+            "clone_noise",
+            "fine_scale",
+            "grasp_penalty",
+            "grasp_margin",
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} {getattr(self, name):g} is negative")
         if not 1 <= self.num_min_critics <= self.num_critics:
@@ -118,7 +130,7 @@ class SACConfig:
 
     @classmethod
     def from_demonstrations(cls) -> SACConfig:
-        """Ours for a sparse success reward and demonstrations: what is in docs/experiments/recipe.md, line by line.
+        """Ours for a sparse success reward and demonstrations; docs/experiments/recipe.md says what each line is for.
 
         The critics are pessimistic (the smallest of six counts, within the range of possible returns), so that nothing
         unseen looks better than what the demonstrations did. The actor starts at the clone, and is let go as they learn.
@@ -138,7 +150,8 @@ class SACConfig:
             clone_std=0.1,
             clone_noise=0.05,
             bc_weight=100.0,
-            bc_halving_steps=300,
+            bc_halving_steps=200,
+            bc_weight_min=1.0,
         )
 
     @classmethod
@@ -172,8 +185,7 @@ class SACConfig:
         return "best" in (self.explore_action, self.eval_action)
 
     def bc_weight_at(self, step: int) -> float:
-        """Return the cloning weight after `step` environment steps of learning; nothing is left of it below a hundredth."""
+        """Return the cloning weight after `step` environment steps of learning."""
         if self.bc_halving_steps == 0:
             return self.bc_weight
-        weight = self.bc_weight * 0.5 ** (step / self.bc_halving_steps)
-        return weight if weight >= 0.01 else 0.0
+        return max(self.bc_weight_min, self.bc_weight * 0.5 ** (step / self.bc_halving_steps))

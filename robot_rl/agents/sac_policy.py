@@ -32,7 +32,7 @@ class ActingNetworks(nn.Module):
         super().__init__()
         if not spec.action.continuous:
             raise ConfigError(f"SAC needs a continuous action dimension; {spec.name!r} has only {spec.action.names}")
-        self.encoder = StateEncoder(spec.obs)
+        self.encoder = StateEncoder(spec.obs, config.fine_scale)
         self.actor = Actor(
             self.encoder.dim,
             len(spec.action.continuous),
@@ -50,7 +50,7 @@ def build_critic(spec: EnvSpec, config: SACConfig, generator: torch.Generator) -
     """Return the critics of the continuous action dimensions."""
     return CriticEnsemble(
         config.num_critics,
-        StateEncoder(spec.obs).dim,
+        StateEncoder(spec.obs, config.fine_scale).dim,
         len(spec.action.continuous),
         config.hidden_dims,
         activation=config.activation,
@@ -81,11 +81,7 @@ class SACPolicy:
         """Return an action float32 [A] in [-1, 1]; `explore_action` and `eval_action` say how it is chosen."""
         encoder, grasp = self.networks.encoder, self.networks.grasp
         x = encoder(
-            {
-                key: torch.as_tensor(obs[key], dtype=torch.float32, device=self._device)
-                for key in encoder.keys
-                if key in obs
-            }
+            {key: torch.as_tensor(obs[key], dtype=torch.float32, device=self._device) for key in encoder.keys if key in obs}
         )[None]
         continuous = self._choose(x, self.config.explore_action if explore else self.config.eval_action)
         if grasp is None:
@@ -126,9 +122,7 @@ class SACPolicy:
         """Return a policy with its own weights and its own randomness, computing in float32."""
         networks = copy.deepcopy(self.networks).requires_grad_(False)
         set_product_dtype(networks, torch.float32)
-        return SACPolicy(
-            self.spec, self.config, networks, torch.Generator(self._device).manual_seed(seed), self.version
-        )
+        return SACPolicy(self.spec, self.config, networks, torch.Generator(self._device).manual_seed(seed), self.version)
 
     def save(self, folder: Path) -> None:
         """Write `policy.safetensors` and `policy.json` into `folder`, which is created."""

@@ -37,7 +37,7 @@ class WarmStartConfig:
     """behaviour cloning updates of the actor on the demonstrations"""
     env_steps: int = 300
     """environment steps that the clone acts before learning starts; they count as environment steps"""
-    critic_steps: int = 500
+    critic_steps: int = 1500
     """critic updates on demonstrations and the clone's rollouts, actor frozen"""
 
     def __post_init__(self) -> None:
@@ -88,6 +88,10 @@ class TrainConfig:
     """environment steps of uniformly random actions at the start; only without demonstrations"""
     demo_fraction: float = 0.5
     """share of every batch that is drawn from the demonstrations"""
+    mirror: tuple[Literal["x", "y"], ...] = ()
+    """learn from mirror images too; for tasks that look the same with these tool axes turned round"""
+    self_imitation: bool = True
+    """let the agent's own quick successes count as demonstrations; nothing without demonstrations"""
     replay_capacity: int = 200_000
     """environment steps that the online replay holds"""
     device: str = "auto"

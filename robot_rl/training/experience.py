@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robot_rl.data.augment import Mirror
 from robot_rl.data.batch import Batch, BatchSpec
 from robot_rl.data.episode import Episode
 from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import load_dataset, recover
 from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
+from robot_rl.errors import ConfigError
 from robot_rl.specs import EnvSpec
 from robot_rl.training.config import TrainConfig
+from robot_rl.training.imitation import QuickestSuccesses
 from robot_rl.types import EpisodeInfo, Transition
 
 
@@ -52,15 +55,20 @@ class Experience:
             demos: To learn from, or none.
         """
         self.online = ReplayBuffer(spec, config.replay_capacity, seed=config.seed + 1)
-        self.demos = demo_buffer(spec, demos, config.seed) if demos else None
+        self.demos = demo_buffer(spec, demos, config) if demos else None
         if self.demos is None:
             self._mixture = Mixture([self.online], [1.0])
         else:
             self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
+        self._mirror = Mirror(spec, config.mirror, seed=config.seed) if config.mirror else None
         self._writer = EpisodeWriter(folder, spec)
+        self._quickest = QuickestSuccesses()
+        self._imitates_itself = config.self_imitation
+        self._episode: list[Transition] = []
 
     def begin_episode(self, info: EpisodeInfo) -> None:
         """Start an episode."""
+        self._episode = []
         self._writer.begin_episode(info)
         self.online.begin_episode(info)
 
@@ -68,11 +76,14 @@ class Experience:
         """Append one step to the open episode."""
         self._writer.add(transition)  # first: what cannot be kept is not learnt from either
         self.online.add(transition)
+        self._episode.append(transition)
 
     def end_episode(self) -> None:
         """Close the open episode, as truncated unless it has ended."""
         self._writer.end_episode()
         self.online.end_episode()
+        self._imitate(self._episode)
+        self._episode = []
 
     def restore(self) -> Stored:
         """Put the episodes on disk into replay, oldest first; one that its writer left open is closed, as truncated."""
@@ -80,25 +91,49 @@ class Experience:
         stored = Stored()
         for episode in load_dataset(self._writer.folder, self._writer.spec):
             self.online.add_episode(episode)
+            self._imitate(list(episode.transitions()))
             stored.count(episode)
         return stored
 
+    def _imitate(self, episode: Sequence[Transition]) -> None:
+        """Let an episode of the agent's own count as a demonstration if it is a quick success."""
+        if self.demos is None or not self._imitates_itself or not any(step.success for step in episode):
+            return
+        if self._quickest.add(len(episode)):
+            self.demos.begin_episode()
+            for transition in episode:
+                self.demos.add(transition)
+            self.demos.end_episode()
+
     def batches(self, spec: BatchSpec) -> Iterator[Batch]:
         """Yield batches for ever, `demo_fraction` of each from the demonstrations."""
-        return self._mixture.batches(spec)
+        return self._mirrored(self._mixture.batches(spec))
+
+    def demo_batches(self, spec: BatchSpec) -> Iterator[Batch]:
+        """Yield batches from the demonstrations alone, for ever."""
+        if self.demos is None:
+            raise ConfigError("this run has no demonstrations to draw batches from")
+        return self._mirrored(Mixture([self.demos], [1.0]).batches(spec))
+
+    def _mirrored(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        return batches if self._mirror is None else self._mirror.map(batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the sampling; the steps are on disk."""
-        return self._mixture.state_dict()
+        mirror = {} if self._mirror is None else self._mirror.state_dict()
+        return {"mixture": self._mixture.state_dict(), "mirror": mirror}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self._mixture.load_state_dict(state)
+        self._mixture.load_state_dict(state["mixture"])
+        if self._mirror is not None:
+            self._mirror.load_state_dict(state["mirror"])
 
 
-def demo_buffer(spec: EnvSpec, demos: Sequence[Episode], seed: int) -> ReplayBuffer:
-    """Return a replay buffer that holds exactly the demonstrations."""
-    buffer = ReplayBuffer(spec, sum(episode.length for episode in demos), seed=seed, is_demo=True)
+def demo_buffer(spec: EnvSpec, demos: Sequence[Episode], config: TrainConfig) -> ReplayBuffer:
+    """Return a replay buffer that holds the demonstrations, with room for as many of the agent's own steps as replay has."""
+    num_steps = sum(episode.length for episode in demos)
+    buffer = ReplayBuffer(spec, num_steps + config.replay_capacity, seed=config.seed, is_demo=True)
     for episode in demos:
         buffer.add_episode(episode)
     return buffer

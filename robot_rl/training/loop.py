@@ -122,7 +122,7 @@ class Trainer:
         """Clone, and measure the clone."""
         if self.experience.demos is not None:
             self.show("cloning")
-            self.metrics.add(clone(self.agent, self.demos, self.experience.demos, self.config))
+            self.metrics.add(clone(self.agent, self.experience, self.config))
             self.agent.policy().save(self.run.path / CLONE)
         self._evaluate()
         self.save()

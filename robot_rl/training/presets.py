@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.training.config import DemoConfig, EvaluationConfig, TrainConfig
@@ -21,11 +23,22 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
     ),
     "pick_lift": (
         "grasp a cube and lift it; from state and 20 demonstrations",
-        TrainConfig(task="pick_lift", env_steps=2000, evaluation=EvaluationConfig(every=200)),
+        TrainConfig(
+            task="pick_lift",
+            mirror=("x", "y"),
+            env_steps=2000,
+            sac=replace(SACConfig.from_demonstrations(), target_entropy=-16.0, utd_ratio=6.0),
+            evaluation=EvaluationConfig(every=250),
+        ),
     ),
     "peg_insert": (
         "insert a square peg with 0.5 mm clearance; from state and 20 demonstrations",
-        TrainConfig(task="peg_insert", env_steps=5000),
+        TrainConfig(
+            task="peg_insert",
+            mirror=("x", "y"),
+            env_steps=5000,
+            sac=replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0),
+        ),
     ),
     "gymnasium": (
         "any Gymnasium environment: --task gymnasium:<id>",

@@ -7,36 +7,22 @@ demonstrations and the clone's own rollouts while the actor is frozen, and only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterator
 
 from robot_rl.agents.sac import SAC
-from robot_rl.data.batch import BatchSpec
-from robot_rl.data.episode import Episode
-from robot_rl.data.mixture import Mixture
-from robot_rl.data.replay import ReplayBuffer
+from robot_rl.data.batch import Batch, BatchSpec
 from robot_rl.training.config import TrainConfig
 from robot_rl.training.experience import Experience
 from robot_rl.types import Metrics
 
-NORMALIZER_SAMPLES = 1024
+NORMALIZER_SAMPLES = 4096
 """Observations from which the standardisation is fixed where there are no demonstrations."""
 
 
-def clone(agent: SAC, episodes: Sequence[Episode], demos: ReplayBuffer, config: TrainConfig) -> Metrics:
-    """Standardise the state by the demonstrations and fit the actor to them.
-
-    Args:
-        agent: Fresh.
-        episodes: The demonstrations.
-        demos: The same, to draw batches from.
-        config: Says how long.
-    """
-    keys = episodes[0].obs
-    agent.set_normalizer({key: np.concatenate([episode.obs[key] for episode in episodes]) for key in keys})
-    batches = Mixture([demos], [1.0]).batches(agent.batch_spec)
-    return agent.pretrain_actor(batches, config.warm_start.clone_steps)
+def clone(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
+    """Standardise the state by the demonstrations and fit the actor to them."""
+    _standardize(agent, experience.demo_batches(BatchSpec(NORMALIZER_SAMPLES)))
+    return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.warm_start.clone_steps)
 
 
 def settle_critic(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
@@ -46,5 +32,8 @@ def settle_critic(agent: SAC, experience: Experience, config: TrainConfig) -> Me
 
 def standardize(agent: SAC, experience: Experience) -> None:
     """Standardise the state by the random steps of a run without demonstrations."""
-    batch = experience.online.sample(BatchSpec(NORMALIZER_SAMPLES))
-    agent.set_normalizer({key: value[0] for key, value in batch.obs.items()})
+    _standardize(agent, experience.batches(BatchSpec(NORMALIZER_SAMPLES)))
+
+
+def _standardize(agent: SAC, batches: Iterator[Batch]) -> None:
+    agent.set_normalizer({key: value[0] for key, value in next(batches).obs.items()})

@@ -70,7 +70,7 @@ class PickLift(Task):
     """
 
     name = "pick_lift"
-    observation = ObservationConfig(arm_quantities=("position",), objects={"cube": "tcp"})
+    observation = ObservationConfig(arm_quantities=(), objects={"cube": "tcp"})
     opening = 1.0
 
     def __init__(self, config: PickLiftConfig):

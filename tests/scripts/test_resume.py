@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path):
     message = refusal("run", "--seed", "3", "--sac.discount", "0.5")
     assert "run is another run" in message
     assert "seed is 0 in the run, 3 was asked for" in message
-    assert "sac.discount is 0.98 in the run, 0.5 was asked for" in message
+    assert "sac.discount is 0.9 in the run, 0.5 was asked for" in message
 
     with RunFolder.resume(run):
         assert "run is in use by process" in refusal("run")

@@ -199,6 +199,14 @@ def test_a_run_that_is_continued_is_the_run_that_never_stopped(tmp_path, config)
     assert parts.counters.episodes == whole.counters.episodes
 
 
+def test_a_checkpoint_follows_the_episode_in_which_the_agent_was_measured(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Died):
+        toy_trainer(folder, CONFIG, Mortal(45, die, radius=0.0)).train()
+    step, state = checkpoints.latest(folder / "checkpoints")
+    assert step == state["counters"]["env_steps"] == 2 * MAX_STEPS  # measured at 25 steps
+
+
 @BOTH
 @pytest.mark.parametrize("step", [3, 24, 33])
 def test_a_run_that_died_keeps_its_steps_and_pays_what_they_owe(tmp_path, config, step):

@@ -167,9 +167,9 @@ def test_the_temperature_steers_entropy_to_its_target(target_entropy, rises):
     assert (agent.log_alpha.item() > before) == rises
 
 
-def test_the_cloning_weight_halves_and_ends():
-    config = SACConfig(bc_weight=16.0, bc_halving_steps=100)
-    assert [config.bc_weight_at(step) for step in (0, 100, 400, 2000)] == [16.0, 8.0, 1.0, 0.0]
+def test_the_cloning_weight_halves_until_its_least():
+    config = SACConfig(bc_weight=16.0, bc_halving_steps=100, bc_weight_min=0.5)
+    assert [config.bc_weight_at(step) for step in (0, 100, 400, 2000)] == [16.0, 8.0, 1.0, 0.5]
     assert SACConfig(bc_weight=10.0).bc_weight_at(1000) == 10.0
 
 

@@ -1,0 +1,106 @@
+"""Mirrored experience: where a task looks the same in a mirror, every step is worth two, or four with two mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from robot_rl.data.batch import Batch
+from robot_rl.errors import ConfigError
+from robot_rl.specs import EnvSpec
+
+Axis = Literal["x", "y"]
+"""What a mirror turns round: coordinates along this axis of the tool's frame."""
+
+_VECTOR: dict[Axis, tuple[float, float, float]] = {"x": (-1.0, 1.0, 1.0), "y": (1.0, -1.0, 1.0)}
+_AXIAL: dict[Axis, tuple[float, float, float]] = {"x": (1.0, -1.0, -1.0), "y": (-1.0, 1.0, -1.0)}
+"""Rotations and torques are axial vectors: a mirror keeps the part along its normal and turns the rest."""
+_DIRECTIONS = ("x", "y", "z")
+_TURNS = ("roll", "pitch", "yaw")
+
+
+class Mirror:
+    """Mirrors each window of a batch, or not, at random.
+
+    It is right where the task's distribution is its own mirror image in the tool's frame: a square peg, a cube, starts
+    and goals that are spread evenly to both sides. It knows quantities by their names in `EnvSpec`: `position`,
+    `rotation`, `twist`, `wrench`, `opening` and the axes of actions.
+    """
+
+    def __init__(self, spec: EnvSpec, axes: Sequence[Axis], *, seed: int) -> None:
+        """Prepare the signs.
+
+        Args:
+            spec: Of the environment.
+            axes: The mirrors; with two, windows are also mirrored in both.
+            seed: Of the choice.
+
+        Raises:
+            ConfigError: If an observation or action is not known to behave as a vector in a mirror.
+        """
+        state = {key: entry.shape[0] for key, entry in spec.obs.items() if key.startswith("state/")}
+        self._obs = {
+            key: _combine([_state_signs(key, dim, axis) for axis in axes]) for key, dim in state.items()
+        }  # [C, D] each
+        self._action = _combine([_action_signs(spec, axis) for axis in axes])  # [C, A]
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the batch with some windows mirrored; all steps of a window alike. Images are not mirrored."""
+        chosen = torch.randint(len(self._action), (batch.action.shape[1],), generator=self._generator)
+        obs = {key: value * self._obs[key][chosen] if key in self._obs else value for key, value in batch.obs.items()}
+        return replace(batch, obs=obs, action=batch.action * self._action[chosen])
+
+    def map(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield every batch with some windows mirrored."""
+        return map(self, batches)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the state of the choice."""
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` returned."""
+        self._generator.set_state(state["generator"])
+
+
+def _combine(signs: Sequence[Tensor]) -> Tensor:
+    """Return the signs of every choice among M mirrors [2**M, D] from those of each, [D]."""
+    is_mirrored = torch.cartesian_prod(*[torch.tensor([False, True])] * len(signs)).reshape(-1, len(signs), 1)
+    return torch.where(is_mirrored, torch.stack(list(signs)), 1.0).prod(1)
+
+
+def _state_signs(key: str, dim: int, axis: Axis) -> Tensor:
+    """Return what the entry `key` [dim] is multiplied with; stacked frames repeat."""
+    quantity = key.rpartition("/")[2]
+    by_quantity: dict[str, tuple[float, ...]] = {
+        "position": _VECTOR[axis],
+        "rotation": _AXIAL[axis],
+        "twist": (*_VECTOR[axis], *_AXIAL[axis]),
+        "wrench": (*_VECTOR[axis], *_AXIAL[axis]),
+        "opening": (1.0,),
+    }
+    if quantity not in by_quantity or dim % len(by_quantity[quantity]):
+        raise ConfigError(f"cannot mirror {key!r} [{dim}]; known quantities: {', '.join(by_quantity)}; set mirror to none")
+    unit = by_quantity[quantity]
+    return torch.tensor(unit * (dim // len(unit)))
+
+
+def _action_signs(spec: EnvSpec, axis: Axis) -> Tensor:
+    """Return what an action [A] is multiplied with."""
+
+    def sign(name: str) -> float:
+        direction = name.rpartition("/")[2]
+        if direction in _DIRECTIONS:
+            return _VECTOR[axis][_DIRECTIONS.index(direction)]
+        if direction in _TURNS:
+            return _AXIAL[axis][_TURNS.index(direction)]
+        if direction in ("gripper", "opening"):
+            return 1.0
+        raise ConfigError(f"cannot mirror the action {name!r}; known: {', '.join((*_DIRECTIONS, *_TURNS))}, gripper")
+
+    return torch.tensor([sign(name) for name in spec.action.names])
