@@ -33,18 +33,13 @@ def rows() -> list[Row]:
         "matmul_limit_10": peak / update_flops(10),
     }
     return [
-        *(
-            {"name": f"learner/{name}", "value": round(value, 1), "unit": "updates/s"}
-            for name, value in updates.items()
-        ),
+        *({"name": f"learner/{name}", "value": round(value, 1), "unit": "updates/s"} for name, value in updates.items()),
         {"name": "learner/matmul_peak", "value": round(peak / 1e9, 1), "unit": "GFLOP/s"},
         {"name": "learner/act", "value": round(act_ms(), 3), "unit": "ms"},
     ]
 
 
-def updates_per_s(
-    num_critics: int, *, with_actor: bool = True, precision: Literal["float32", "bfloat16"] = "float32"
-) -> float:
+def updates_per_s(num_critics: int, *, with_actor: bool = True, precision: Literal["float32", "bfloat16"] = "float32") -> float:
     """Return updates of critics (and actor and temperature) a second; 2 target critics are evaluated."""
     config = SACConfig(
         batch_size=BATCH,

@@ -48,7 +48,14 @@ class StudyRun:
 
 PEG = "peg_insert"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
-NO_BC_TERM = "--sac.bc-weight 0"
+NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
+HIL_SERL = (
+    f"{NO_CLONING} {NO_BC_TERM} --mirror --no-self-imitation --sac.discount 0.97 --sac.n-step 1 --sac.activation tanh"
+    " --sac.hidden-dims 256 256 --sac.num-critics 2 --sac.num-min-critics 2 --sac.actor-q mean --sac.target-clip None"
+    " --sac.tau 0.005 --sac.utd-ratio 2 --sac.init-temperature 0.01 --sac.temperature-lr 0.0003 --sac.target-entropy None"
+    " --sac.fine-scale 0"
+)
+"""HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
 
 STUDIES = {
     study.name: study
@@ -78,13 +85,13 @@ STUDIES = {
             "Which parts of the default make it learn peg_insert safely and fast? Each variant lacks or changes one.",
             {
                 "default": PEG,
+                "no_mirror": f"{PEG} --mirror",
+                "no_self_imitation": f"{PEG} --no-self-imitation",
+                "no_fine_view": f"{PEG} --sac.fine-scale 0",
+                "no_pessimism": f"{PEG} --sac.num-critics 2 --sac.num-min-critics 2 --sac.actor-q mean --sac.target-clip None",
                 "no_bc_term": f"{PEG} {NO_BC_TERM}",
-                "no_critic_warm_up": f"{PEG} --warm-start.critic-steps 0",
                 "no_warm_start": f"{PEG} {NO_CLONING}",
-                "no_demos_in_batches": f"{PEG} --demo-fraction 0",
-                "ten_critics": f"{PEG} --sac.num-critics 10",
-                "hil_serl": f"{PEG} {NO_CLONING} {NO_BC_TERM} --sac.discount 0.97 --sac.activation tanh --sac.target-clip None"
-                " --sac.utd-ratio 2 --sac.num-critics 2 --sac.actor-q mean --sac.explore-action sample --sac.eval-action mean",
+                "hil_serl": f"{PEG} {HIL_SERL}",
             },
         ),
     )

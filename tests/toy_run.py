@@ -33,5 +33,5 @@ def toy_trainer(folder: Path, config: TrainConfig = CONFIG, env: Point | None = 
         eval_env = Point(radius=env.radius)
         demos = folder / "demos"
         if config.demos.episodes and not demos.exists():
-            record(eval_env, Straight(0), demos, config.demos.episodes, seed=0)
+            record(Point(), Straight(0), demos, config.demos.episodes, seed=0)
         return Trainer(config, run, env, eval_env, load_dataset(demos), **options)

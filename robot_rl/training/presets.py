@@ -27,7 +27,13 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             task="pick_lift",
             mirror=("x", "y"),
             env_steps=2000,
-            sac=replace(SACConfig.from_demonstrations(), target_entropy=-16.0, utd_ratio=6.0),
+            sac=replace(
+                SACConfig.from_demonstrations(),
+                target_entropy=-16.0,  # low: where the gripper is shut for good, its density has no bound
+                utd_ratio=6.0,
+                bc_halving_steps=120,
+                bc_weight_min=0.1,
+            ),
             evaluation=EvaluationConfig(every=250),
         ),
     ),

@@ -22,7 +22,7 @@ def check_complete(folder, env_steps=60):
         seeds = [episode.info.seed for episode in kind]
         assert len(set(seeds)) == len(seeds)
     assert len(list_episodes(run.path / "demos")) == 3
-    assert not list(run.episodes.glob(".*"))
+    assert not list(run.path.glob("*/.open-*"))
 
 
 @pytest.mark.parametrize("step", [13, 47])
@@ -43,6 +43,7 @@ def test_a_run_that_was_killed_before_it_learnt_anything_starts_over(tmp_path, s
     done = train(tmp_path, run=run_script, signal=f"SIGKILL 1 {step}")
     assert done.returncode == -signal.SIGKILL
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
+    (tmp_path / "run" / "demos" / ".open-dead").mkdir()
     done = train(tmp_path, "--resume", "run")
     assert done.returncode == 0, done.stderr
     check_complete(tmp_path)

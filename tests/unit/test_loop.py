@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 import signal
@@ -9,10 +10,12 @@ import torch
 from toy_env import MAX_STEPS, Point
 from toy_run import CONFIG, WITHOUT_DEMOS, toy_trainer
 
+from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import list_episodes, load_dataset
 from robot_rl.errors import DeviceError, RunError
 from robot_rl.runs import RunFolder
 from robot_rl.training import checkpoints
+from robot_rl.training.experience import numbered
 from robot_rl.training.seeds import episode_seed
 
 BOTH = pytest.mark.parametrize("config", [CONFIG, WITHOUT_DEMOS], ids=["demos", "scratch"])
@@ -235,6 +238,23 @@ def test_a_signal_ends_the_run_between_two_steps_and_it_goes_on(tmp_path, step):
     assert trainer.train()
     assert trainer.counters.env_steps == stored_steps(folder) == 50
     assert trainer.agent.critic_updates == owed(CONFIG, 50)
+
+
+def test_steps_of_an_episode_that_a_crash_left_open_are_learnt_from(tmp_path):
+    folder = tmp_path / "run"
+    toy_trainer(folder, env=Point(radius=0.0)).train()
+    template = stored(folder)[0]
+    seconds = itertools.count()
+    writer = EpisodeWriter(folder / "episodes", template.spec, now=lambda: float(next(seconds)))  # flushes every step
+    writer.begin_episode(numbered(template.info, 3, 50))
+    for transition in itertools.islice(template.transitions(), 5):
+        writer.add(transition)
+    trainer = toy_trainer(folder, replace(CONFIG, env_steps=60), Point(radius=0.0))
+    trainer.train()
+    assert trainer.env.total_steps == 5
+    assert len(trainer.experience.online) == stored_steps(folder) == 60
+    assert trainer.agent.critic_updates == owed(CONFIG, 60)
+    assert not list((folder / "episodes").glob(".open-*"))
 
 
 def test_a_stop_while_catching_up_is_no_loss_either(tmp_path):
