@@ -30,7 +30,7 @@ def resolve(name: str, table: Mapping[str, str], kind: str) -> Any:
     module_name, attribute = target.split(":", 1)
     try:
         found: Any = importlib.import_module(module_name)
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # mujoco refuses an unknown MUJOCO_GL with a RuntimeError
         raise ConfigError(f"{kind} {name!r}: cannot import {module_name!r} ({error})") from error
     for part in attribute.split("."):
         if not hasattr(found, part):

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from robot_rl.agents.grasp_critic import GraspCritic
 from robot_rl.agents.sac_config import SACConfig
+from robot_rl.atomic_file import replacing
 from robot_rl.data.spec_json import spec_from_json, spec_to_json
 from robot_rl.errors import ConfigError
 from robot_rl.nn.actor_critic import Actor, CriticEnsemble
@@ -23,6 +24,8 @@ from robot_rl.nn.distributions import squashed_sample
 from robot_rl.nn.encoders import StateEncoder
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Observation
+
+POLICY_FILE = "policy.safetensors"
 
 
 class ActingNetworks(nn.Module):
@@ -125,12 +128,12 @@ class SACPolicy:
         return SACPolicy(self.spec, self.config, networks, torch.Generator(self._device).manual_seed(seed), self.version)
 
     def save(self, folder: Path) -> None:
-        """Write `policy.safetensors` and `policy.json` into `folder`, which is created."""
+        """Write `policy.safetensors`, whose metadata says what it is, into `folder`, which is created; whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.networks.state_dict().items()}
-        save_file(weights, folder / "policy.safetensors")
         about = {"kind": "sac", "version": self.version, "spec": spec_to_json(self.spec), "config": asdict(self.config)}
-        (folder / "policy.json").write_text(json.dumps(about, indent=2))
+        with replacing(folder / POLICY_FILE) as temporary:
+            save_file(weights, temporary, {"policy": json.dumps(about)})
 
     @classmethod
     def load(cls, folder: Path, *, seed: int = 0, device: str = "cpu") -> SACPolicy:
@@ -140,9 +143,10 @@ class SACPolicy:
             ConfigError: If the folder holds no SAC policy.
         """
         try:
-            about = json.loads((folder / "policy.json").read_text())
-            weights = load_file(folder / "policy.safetensors", device=device)
-        except (OSError, ValueError, SafetensorError) as error:
+            with safe_open(folder / POLICY_FILE, framework="pt", device=device) as file:
+                about = json.loads((file.metadata() or {})["policy"])
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ConfigError(f"{folder} holds no readable policy ({error})") from error
         if about.get("kind") != "sac":
             raise ConfigError(f"{folder} holds a policy of kind {about.get('kind')!r}, not 'sac'")

@@ -137,8 +137,9 @@ def run_episode(
                 obs, action, reward, next_obs, terminated, truncated, step_info,
                 stamp=stamp, policy_version=policy.version,
             )  # fmt: skip
-            for sink in sinks:
-                sink.add(transition)
+            if not step_info["fault"]:  # at a fault nothing was measured: the observation is a repetition
+                for sink in sinks:
+                    sink.add(transition)
             tally.add(transition, step_info)
             obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
     return tally.result()

@@ -9,9 +9,7 @@ from robot_rl.errors import ConfigError, DeviceError
 from sim.timing import SimClock, substeps
 
 
-@pytest.mark.parametrize(
-    ("control_dt", "physics_dt", "count"), [(0.1, 0.002, 50), (0.06, 0.002, 30), (0.002, 0.002, 1)]
-)
+@pytest.mark.parametrize(("control_dt", "physics_dt", "count"), [(0.1, 0.002, 50), (0.06, 0.002, 30), (0.002, 0.002, 1)])
 def test_substeps_are_rounded_and_not_truncated(control_dt, physics_dt, count):
     assert substeps(control_dt, physics_dt) == count
 

@@ -10,9 +10,7 @@ STATE, ACTION = 5, 3
 
 def ensemble(activation="relu", layer_norm=True, num_members=4):
     generator = torch.Generator().manual_seed(0)
-    net = EnsembleMLP(
-        num_members, (STATE, ACTION), (16, 12), activation=activation, layer_norm=layer_norm, generator=generator
-    )
+    net = EnsembleMLP(num_members, (STATE, ACTION), (16, 12), activation=activation, layer_norm=layer_norm, generator=generator)
     with torch.no_grad():  # scales and biases start at 1 and 0, which would hide a mistake in their use
         for parameter in net.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
