@@ -52,9 +52,7 @@ class SimEnv(RobotEnv):
         if imperfections.pose_noise:
             trackers = {name: NoisyTracker(tracker, imperfections.pose_noise) for name, tracker in trackers.items()}
         if imperfections.frame_drop > 0:
-            cameras = {
-                name: DroppingCamera(camera, imperfections.frame_drop, robot.clock) for name, camera in cameras.items()
-            }
+            cameras = {name: DroppingCamera(camera, imperfections.frame_drop, robot.clock) for name, camera in cameras.items()}
         seeded: list[Seeded] = [Randomizer(self.physics, randomization)] if randomization else []
         seeded += [device for device in (robot, *trackers.values(), *cameras.values()) if isinstance(device, Seeded)]
         super().__init__(

@@ -91,9 +91,7 @@ class SimRobot:
                     self._physics.data.ctrl[self._gripper] = opening * FINGER_TRAVEL
                     sent[part] = GripperTarget(opening)
                 else:
-                    raise ConfigError(
-                        f"{target} does not fit part {part!r}; parts: arm (ArmTarget), gripper (GripperTarget)"
-                    )
+                    raise ConfigError(f"{target} does not fit part {part!r}; parts: arm (ArmTarget), gripper (GripperTarget)")
         return sent
 
     def stop(self) -> None:

@@ -79,10 +79,7 @@ class DMControl(gym.Env[dict[str, Any], np.ndarray]):
         self.dt = float(env.control_timestep())
         self.render_mode = "rgb_array"
         self.observation_space = gym.spaces.Dict(
-            {
-                name: gym.spaces.Box(-np.inf, np.inf, spec.shape, np.float64)
-                for name, spec in env.observation_spec().items()
-            }
+            {name: gym.spaces.Box(-np.inf, np.inf, spec.shape, np.float64) for name, spec in env.observation_spec().items()}
         )
         action = env.action_spec()
         low, high = (np.broadcast_to(bound, action.shape) for bound in (action.minimum, action.maximum))
@@ -100,9 +97,7 @@ class DMControl(gym.Env[dict[str, Any], np.ndarray]):
         """Return a function that renders `camera` as uint8 [size, size, 3], RGB."""
         return lambda: self._env.physics.render(size, size, camera_id=camera)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
         if seed is not None:

@@ -14,9 +14,7 @@ def _cube_rotations() -> np.ndarray:
     half = np.sqrt(0.5)
     units = [sign * np.eye(4)[axis] for axis in range(4) for sign in (1.0,)]
     edges = [
-        half * (np.eye(4)[a] + sign * np.eye(4)[b])
-        for a, b in itertools.combinations(range(4), 2)
-        for sign in (1.0, -1.0)
+        half * (np.eye(4)[a] + sign * np.eye(4)[b]) for a, b in itertools.combinations(range(4), 2) for sign in (1.0, -1.0)
     ]
     corners = [0.5 * np.array([1.0, *signs]) for signs in itertools.product((1.0, -1.0), repeat=3)]
     return np.array(units + edges + corners)

@@ -75,9 +75,7 @@ class TaskReward:
         return self._task.progress(self._physics), False
 
 
-def random_pose(
-    rng: np.random.Generator, centre: Pose, spread_m: tuple[float, float, float], spread_rad: float
-) -> Pose:
+def random_pose(rng: np.random.Generator, centre: Pose, spread_m: tuple[float, float, float], spread_rad: float) -> Pose:
     """Return `centre` moved uniformly within +-spread_m, base axes, and turned within +-spread_rad about its z axis."""
     shift = rng.uniform(-1.0, 1.0, 3) * spread_m
     yaw = float(rng.uniform(-spread_rad, spread_rad))

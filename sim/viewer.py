@@ -22,13 +22,9 @@ class Viewer:
             ConfigError: If there is no display.
         """
         if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise ConfigError(
-                "the viewer needs a display, and DISPLAY is not set; run on a desktop, or record videos instead"
-            )
+            raise ConfigError("the viewer needs a display, and DISPLAY is not set; run on a desktop, or record videos instead")
         self._physics = physics
-        self._handle = mujoco.viewer.launch_passive(
-            physics.model, physics.data, show_left_ui=False, show_right_ui=False
-        )
+        self._handle = mujoco.viewer.launch_passive(physics.model, physics.data, show_left_ui=False, show_right_ui=False)
         self._origin = time.monotonic() - physics.time
         physics.before_step.append(self._show)
 

@@ -169,9 +169,7 @@ class _Demonstration:
             obs = yield hand.move(cube + above, yaw, gripper=1.0, care=0.3)
         return obs
 
-    def _descend(
-        self, hand: Hand, obs: Observation, aim: np.ndarray
-    ) -> Generator[np.ndarray, Observation, Observation]:
+    def _descend(self, hand: Hand, obs: Observation, aim: np.ndarray) -> Generator[np.ndarray, Observation, Observation]:
         """Lower the open fingers around the cube."""
         for _ in range(20):
             cube, yaw = _cube(obs)
