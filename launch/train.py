@@ -102,6 +102,11 @@ def open_run(arguments: Arguments) -> RunFolder:
     """Return the run to continue, or a new one."""
     config = arguments.config
     if arguments.resume is not None:
+        before = config_from_json(RunFolder.open(arguments.resume).config).env_steps
+        if config.env_steps < before:
+            raise ConfigError(
+                f"{arguments.resume} has a budget of {before} env_steps; it can be raised, not cut to {config.env_steps}"
+            )
         return RunFolder.resume(arguments.resume, config, may_differ=RESUME_MAY_DIFFER)
     return RunFolder.create(arguments.run_dir or default_run_dir(config.task, config.seed), config)
 

@@ -147,7 +147,7 @@ class RunFolder:
         `env_steps` rises down the file: lines at or after the new one's, left by a process that died before its
         checkpoint, are replaced.
         """
-        kept = [old for old in self.evaluations() if int(old["env_steps"] or 0) < row["env_steps"]]
+        kept = [old for old in self.evaluations() if _step(old) < row["env_steps"]]
         write_rows(self.path / EVALUATIONS, [*kept, row])
 
     def evaluations(self) -> list[Row]:
@@ -179,6 +179,12 @@ class RunFolder:
         """Note that the run went on, perhaps with other versions."""
         environment = _read_json(self.path / ENVIRONMENT)
         write_json(self.path / ENVIRONMENT, {"sessions": [*environment.get("sessions", []), provenance.describe()]})
+
+
+def _step(row: Row) -> float:
+    """Return the env_steps of a line; of one that is damaged, infinity."""
+    value = row.get("env_steps")
+    return float(value) if isinstance(value, int | float) else float("inf")
 
 
 def _read_config(path: Path) -> dict[str, Any]:

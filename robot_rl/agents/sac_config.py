@@ -119,10 +119,12 @@ class SACConfig:
                 raise ConfigError(f"{name} {getattr(self, name):g} is negative")
         if not 1 <= self.num_min_critics <= self.num_critics:
             raise ConfigError(f"num_min_critics {self.num_min_critics} is not in 1..{self.num_critics}")
-        if not 0.0 < self.discount < 1.0 or not 0.0 < self.tau <= 1.0 or not 0.0 <= self.grasp_epsilon <= 1.0:
-            raise ConfigError(
-                f"discount {self.discount:g}, tau {self.tau:g}, grasp_epsilon {self.grasp_epsilon:g} must be in 0..1"
-            )
+        if not 0.0 < self.discount < 1.0:
+            raise ConfigError(f"discount {self.discount:g} is not between 0 and 1")
+        if not 0.0 < self.tau <= 1.0:
+            raise ConfigError(f"tau {self.tau:g} is not above 0 and at most 1")
+        if not 0.0 <= self.grasp_epsilon <= 1.0:
+            raise ConfigError(f"grasp_epsilon {self.grasp_epsilon:g} is not in 0..1")
         if not self.hidden_dims or min(self.hidden_dims) < 1:
             raise ConfigError(f"hidden_dims {self.hidden_dims} needs at least one positive width")
         if self.target_clip is not None and not self.target_clip[0] < self.target_clip[1]:

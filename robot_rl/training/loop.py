@@ -146,6 +146,10 @@ class Trainer:
         stored = self.experience.restore()
         self.counters.episodes = max(self.counters.episodes, stored.episodes)
         self._recent.extend(stored.successes)
+        if stored.env_steps < self.counters.env_steps:
+            missing = self.counters.env_steps - stored.env_steps
+            log.warning("%d of the run's %d steps are not in %s: replay goes on without them", missing,
+                        self.counters.env_steps, self.run.episodes)  # fmt: skip
         if stored.env_steps > self.counters.env_steps:
             log.info("learning from the steps that were stored after the last checkpoint first")
             self.show("catching up")
