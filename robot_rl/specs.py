@@ -131,6 +131,8 @@ class ArraySpec:
 
     shape: tuple[int, ...]
     dtype: str = "float32"
+    variants: int = 1
+    """In replay: versions [variants, *shape] kept of an entry, of which a batch gets one at random (augmentation)."""
 
     @property
     def nbytes(self) -> int:
