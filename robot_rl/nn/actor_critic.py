@@ -1,18 +1,47 @@
-"""The actor and the critic ensemble."""
+"""The actor and the critic ensemble, and what they look at."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from robot_rl.nn.blocks import MLP, Activation, EnsembleMLP
 from robot_rl.nn.distributions import bound_log_std
+from robot_rl.nn.visual_encoder import VisualEncoder
 
 
-class Actor(nn.Module):
-    """Mean and log standard deviation of a squashed Gaussian, from the state vector."""
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One moment of a batch, as the networks get it."""
+
+    state: Tensor
+    """[B, D], standardised; D may be 0."""
+    views: Mapping[str, Tensor]
+    """Camera features or images by key, [B, ...] each; none without cameras."""
+
+
+class SightedNetwork(nn.Module):
+    """A network on a vector: the state, and what its own eyes make of the cameras where there are any.
+
+    Actor and critics see for themselves: a critic that learns to see does not change what a cloned actor sees.
+    """
+
+    def __init__(self, state_dim: int, eyes: VisualEncoder | None) -> None:
+        super().__init__()
+        self.eyes = eyes
+        self.in_dim = state_dim + (0 if eyes is None else eyes.dim)
+        """Length of the vector."""
+
+    def see(self, inputs: Inputs) -> Tensor:
+        """Return the vector [B, in_dim]."""
+        return inputs.state if self.eyes is None else torch.cat([inputs.state, self.eyes(inputs.views)], dim=-1)
+
+
+class Actor(SightedNetwork):
+    """Mean and log standard deviation of a squashed Gaussian."""
 
     def __init__(
         self,
@@ -23,10 +52,11 @@ class Actor(nn.Module):
         activation: Activation,
         layer_norm: bool,
         generator: torch.Generator,
+        eyes: VisualEncoder | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(state_dim, eyes)
         self.mlp = MLP(
-            state_dim, hidden_dims, 2 * action_dim, activation=activation, layer_norm=layer_norm, generator=generator
+            self.in_dim, hidden_dims, 2 * action_dim, activation=activation, layer_norm=layer_norm, generator=generator
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,8 +65,8 @@ class Actor(nn.Module):
         return mean, bound_log_std(raw)
 
 
-class CriticEnsemble(nn.Module):
-    """`N` action values with nothing in common but their inputs."""
+class CriticEnsemble(SightedNetwork):
+    """`N` action values with nothing in common but their inputs, and their eyes."""
 
     def __init__(
         self,
@@ -48,11 +78,12 @@ class CriticEnsemble(nn.Module):
         activation: Activation,
         layer_norm: bool,
         generator: torch.Generator,
+        eyes: VisualEncoder | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(state_dim, eyes)
         self.mlp = EnsembleMLP(
             num_critics,
-            (state_dim, action_dim),
+            (self.in_dim, action_dim),
             hidden_dims,
             activation=activation,
             layer_norm=layer_norm,

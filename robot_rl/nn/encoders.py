@@ -19,6 +19,8 @@ class StateEncoder(nn.Module):
     positions and rotations are seen a second time, that much magnified about zero, where object and tool meet.
     """
 
+    _fine: Tensor
+
     def __init__(self, obs: Mapping[str, ArraySpec], fine_scale: float = 0.0) -> None:
         """Prepare for observations of these shapes.
 
@@ -38,8 +40,9 @@ class StateEncoder(nn.Module):
         self.normalizer = Normalizer(sum(sizes))
         self.fine_scale = fine_scale
         mask = torch.tensor([pose for pose, size in zip(is_pose, sizes, strict=True) for _ in range(size)])
-        self._fine = mask.nonzero().squeeze(-1).tolist() if fine_scale else []
-        self.dim = sum(sizes) + len(self._fine)
+        fine = mask.nonzero().squeeze(-1) if fine_scale else torch.zeros(0, dtype=torch.long)
+        self.register_buffer("_fine", fine, persistent=False)  # a list would be copied to the device at every look
+        self.dim = sum(sizes) + len(fine)
 
     def fit(self, obs: Mapping[str, Tensor]) -> None:
         """Take the normalisation from observations [T, ...] a key."""
@@ -49,7 +52,7 @@ class StateEncoder(nn.Module):
         """Map observations [..., D_key] a key to [..., D]."""
         x = self._concatenate(obs)
         standard = self.normalizer(x)
-        if not self._fine:
+        if len(self._fine) == 0:
             return standard
         fine = torch.tanh(self.fine_scale * (x * self.normalizer.scale)[..., self._fine])
         return torch.cat([standard, fine], dim=-1)

@@ -1,0 +1,86 @@
+"""From a feature map [B, C, h, w], float32 or stored in float16, to a vector [B, F] that still knows where things are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Pool = Literal["embedding", "softmax", "flat"]
+
+
+class SpatialEmbedding(nn.Module):
+    """Sums each channel over the map with `E` learned weightings of the locations: SERL's spatial learned embeddings."""
+
+    def __init__(self, shape: tuple[int, int, int], embeddings: int, generator: torch.Generator) -> None:
+        """Start with random weightings.
+
+        Args:
+            shape: (C, h, w) of the map.
+            embeddings: E, weightings per channel.
+            generator: Draws them.
+        """
+        super().__init__()
+        channels, height, width = shape
+        self.dim = channels * embeddings
+        kernel = torch.randn(channels, height * width, embeddings, generator=generator)
+        self.kernel = nn.Parameter(kernel / (height * width) ** 0.5)  # keeps the variance of what it sums
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C * E]; entry c * E + e is channel c under its weighting e."""
+        # One copy changes the type and puts rows together, without which the kernel's gradient takes twice as long.
+        by_channel = x.flatten(2).transpose(0, 1).to(self.kernel.dtype, memory_format=torch.contiguous_format)
+        return torch.bmm(by_channel.contiguous(), self.kernel).transpose(0, 1).flatten(1)
+
+
+class SpatialSoftmax(nn.Module):
+    """Where each channel is strongest: expected coordinates under a softmax over the locations."""
+
+    coordinates: Tensor
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        """Start at temperature 1.
+
+        Args:
+            shape: (C, h, w) of the map.
+        """
+        super().__init__()
+        channels, height, width = shape
+        self.dim = 2 * channels
+        self.log_temperature = nn.Parameter(torch.zeros(()))
+        rows, columns = torch.meshgrid(_centres(height), _centres(width), indexing="ij")
+        self.register_buffer("coordinates", torch.stack([columns, rows], dim=-1).reshape(-1, 2), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C * 2]: x (right) and y (down) of each channel, both in -1..1."""
+        attention = F.softmax(x.flatten(2).float() * torch.exp(-self.log_temperature), dim=-1)  # [B, C, h*w]
+        return (attention @ self.coordinates).flatten(1)
+
+
+class Flat(nn.Module):
+    """Every channel at every location, as it is."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.dim = channels * height * width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C * h * w]."""
+        return x.flatten(1).float()
+
+
+def build_pooling(
+    pool: Pool, shape: tuple[int, int, int], *, embeddings: int, generator: torch.Generator
+) -> SpatialEmbedding | SpatialSoftmax | Flat:
+    """Return the pooling of that name for maps of `shape` (C, h, w)."""
+    if pool == "embedding":
+        return SpatialEmbedding(shape, embeddings, generator)
+    return SpatialSoftmax(shape) if pool == "softmax" else Flat(shape)
+
+
+def _centres(size: int) -> Tensor:
+    """Return the middles of `size` equal parts of -1..1."""
+    return (torch.arange(size) + 0.5) * (2.0 / size) - 1.0
