@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
-from typing import Literal
 
 import torch
 from bench_row import Row, median_seconds
@@ -12,6 +11,7 @@ from bench_row import Row, median_seconds
 from robot_rl.agents.sac import SAC
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.data.batch import Batch
+from robot_rl.nn.precision import Precision
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 
 STATE_DIM, ACTION_DIM, BATCH, HIDDEN = 24, 7, 256, 256
@@ -27,8 +27,8 @@ def rows() -> list[Row]:
         "critics_2": updates_per_s(2),
         "critics_10": updates_per_s(10),
         "critic_only_2": updates_per_s(2, with_actor=False),
-        "critics_2_bfloat16": updates_per_s(2, precision="bfloat16"),
-        "critics_10_bfloat16": updates_per_s(10, precision="bfloat16"),
+        "critics_2_float32": updates_per_s(2, precision="float32"),
+        "critics_10_float32": updates_per_s(10, precision="float32"),
         "matmul_limit_2": peak / update_flops(2),
         "matmul_limit_10": peak / update_flops(10),
     }
@@ -39,7 +39,7 @@ def rows() -> list[Row]:
     ]
 
 
-def updates_per_s(num_critics: int, *, with_actor: bool = True, precision: Literal["float32", "bfloat16"] = "float32") -> float:
+def updates_per_s(num_critics: int, *, with_actor: bool = True, precision: Precision = "auto") -> float:
     """Return updates of critics (and actor and temperature) a second; 2 target critics are evaluated."""
     config = SACConfig(
         batch_size=BATCH,

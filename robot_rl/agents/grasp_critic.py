@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.errors import ConfigError
+from robot_rl.nn.actor_critic import Inputs, SightedNetwork
 from robot_rl.nn.blocks import MLP
+from robot_rl.nn.visual_encoder import VisualEncoder
 from robot_rl.specs import EnvSpec
 
 OPEN_ABOVE = 0.85
@@ -20,11 +22,18 @@ MAX_GRIPPERS = 4
 """Joint commands grow as 3**G."""
 
 
-class GraspCritic(nn.Module):
+class GraspCritic(SightedNetwork):
     """Values of the joint commands of `G` grippers, each of which closes, stays or opens: 3**G numbers a state."""
 
-    def __init__(self, spec: EnvSpec, state_dim: int, config: SACConfig, generator: torch.Generator) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        spec: EnvSpec,
+        state_dim: int,
+        config: SACConfig,
+        generator: torch.Generator,
+        eyes: VisualEncoder | None = None,
+    ) -> None:
+        super().__init__(state_dim, eyes)
         self.indices = list(spec.action.discrete)
         if len(self.indices) > MAX_GRIPPERS:
             raise ConfigError(f"{len(self.indices)} discrete action dimensions; at most {MAX_GRIPPERS} are supported")
@@ -35,7 +44,7 @@ class GraspCritic(nn.Module):
             raise ConfigError(f"grasp_penalty {self.penalty:g} needs the observation {missing[0]!r}; set it to 0")
         self.num_commands = 3 ** len(self.indices)
         self.mlp = MLP(
-            state_dim,
+            self.in_dim,
             config.hidden_dims,
             self.num_commands,
             activation=config.activation,
@@ -53,10 +62,9 @@ class GraspCritic(nn.Module):
 
     def encode(self, action: Tensor) -> Tensor:
         """Map actions [B, A] to joint commands [B]; gripper values are read by thresholds at +-0.5."""
-        grip = action[:, self.indices]
+        grip = self._grip(action)
         digits = (grip > 0.5).long() - (grip < -0.5).long() + 1  # [B, G]
-        places = torch.tensor([3**place for place in range(len(self.indices))], device=action.device)
-        return (digits * places).sum(-1)
+        return torch.stack([digit * 3**place for place, digit in enumerate(digits.unbind(-1))]).sum(0)
 
     def toggle_penalty(self, obs: Mapping[str, Tensor], action: Tensor) -> Tensor:
         """Return what the commands in `action` [B, A] cost, [B]: closing an open gripper, opening a closed one."""
@@ -64,16 +72,20 @@ class GraspCritic(nn.Module):
             return torch.zeros_like(action[:, 0])
         # The last entry is the newest one of a frame stack.
         is_open = torch.stack([obs[key][:, -1] for key in self._opening_keys], dim=-1) > OPEN_ABOVE  # [B, G]
-        grip = action[:, self.indices]
+        grip = self._grip(action)
         toggles = torch.where(is_open, grip < -0.5, grip > 0.5)
         return self.penalty * toggles.float().sum(-1)
 
+    def _grip(self, action: Tensor) -> Tensor:
+        """Return the gripper values [B, G], one by one: a list of indices would be copied to the device, and waited for."""
+        return torch.stack([action[:, index] for index in self.indices], dim=-1)
+
 
 @torch.no_grad()
-def double_q_value(online: GraspCritic, target: GraspCritic, next_x: Tensor) -> Tensor:
-    """Return the target network's value [B] of the command that the online network prefers in `next_x` [B, D]."""
-    best = online(next_x).argmax(-1, keepdim=True)
-    return target(next_x).gather(-1, best).squeeze(-1)
+def double_q_value(online: GraspCritic, target: GraspCritic, following: Inputs) -> Tensor:
+    """Return the target network's value [B] of the command that the online network prefers in `following`."""
+    best = online(online.see(following)).argmax(-1, keepdim=True)
+    return target(target.see(following)).gather(-1, best).squeeze(-1)
 
 
 def margin_loss(q: Tensor, command: Tensor, weight: Tensor, margin: float) -> Tensor:

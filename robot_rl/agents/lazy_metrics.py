@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import torch
+from torch import Tensor
 
 
 class LazyMetrics(dict[str, Any]):
     """A `Metrics` dict that holds scalar tensors and converts on reading, so that an update never waits for its device.
 
-    `float`s come out of every way of reading it, `dict(metrics)` and `other.update(metrics)` included.
+    `float`s come out of every way of reading it, `dict(metrics)` and `other.update(metrics)` included. The first
+    reading converts everything, so there is one wait.
     """
 
     def __getitem__(self, key: str) -> float:
-        return float(super().__getitem__(key))
+        self._convert()
+        return super().__getitem__(key)
 
     def __iter__(self) -> Iterator[str]:  # a subclass with its own __iter__ is copied through __getitem__
         return super().__iter__()
@@ -27,8 +32,27 @@ class LazyMetrics(dict[str, Any]):
 
     def values(self) -> Any:
         """Return the values as floats."""
-        return [self[key] for key in self]
+        self._convert()
+        return super().values()
 
     def items(self) -> Any:
         """Return (name, float) pairs."""
-        return [(key, self[key]) for key in self]
+        self._convert()
+        return super().items()
+
+    def unread(self) -> dict[str, Any]:
+        """Return the values as they are, for those who go on computing with them on their device."""
+        return dict(super().items())
+
+    def _convert(self) -> None:
+        self.update(as_floats(self.unread()))
+
+
+def as_floats(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return numbers and 0-d tensors as floats, waiting once for each device."""
+    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    floats: dict[str, float] = {}
+    for device in {tensor.device for tensor in tensors.values()}:
+        there = {name: tensor for name, tensor in tensors.items() if tensor.device == device}
+        floats.update(zip(there, torch.stack([tensor.detach() for tensor in there.values()]).tolist(), strict=True))
+    return {name: floats[name] if name in floats else float(value) for name, value in values.items()}

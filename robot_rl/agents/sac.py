@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,17 @@ from robot_rl.agents.flat_state import join, part
 from robot_rl.agents.grasp_critic import GraspCritic, double_q_value, margin_loss
 from robot_rl.agents.lazy_metrics import LazyMetrics
 from robot_rl.agents.sac_config import SACConfig
-from robot_rl.agents.sac_policy import ActingNetworks, SACPolicy, build_critic
+from robot_rl.agents.sac_policy import ActingNetworks, SACPolicy
 from robot_rl.agents.targets import td_target
 from robot_rl.data.batch import Batch, BatchSpec
-from robot_rl.errors import SpecMismatch
+from robot_rl.errors import ConfigError, SpecMismatch
+from robot_rl.nn.actor_critic import Inputs
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
 from robot_rl.nn.memory import keep_freed_memory
 from robot_rl.nn.optimizer import Adam, polyak_
+from robot_rl.nn.precision import product_dtype
+from robot_rl.nn.random_shift import random_shift
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Metrics, Observation
 
@@ -35,10 +38,10 @@ class Transitions:
 
     obs: Mapping[str, Tensor]
     """[B, D_key] a key, not standardised."""
-    x: Tensor
-    """[B, D]."""
-    next_x: Tensor
-    """[B, D]."""
+    now: Inputs
+    """[B, ...]."""
+    following: Inputs
+    """[B, ...], n steps later."""
     action: Tensor
     """[B, A], all dimensions."""
     continuous: Tensor
@@ -56,7 +59,24 @@ class Transitions:
 class SAC:
     """Learns from batches of one-step or n-step transitions; acts through the same `SACPolicy` that it hands out."""
 
-    def __init__(self, spec: EnvSpec, config: SACConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        spec: EnvSpec,
+        config: SACConfig | None = None,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        mirrored: bool = False,
+    ) -> None:
+        """Build the networks.
+
+        Args:
+            spec: Of the environment.
+            config: Defaults if None.
+            seed: Of weights, actions and draws.
+            device: Where to learn.
+            mirrored: Have replay keep what `Mirror` needs to mirror camera features.
+        """
         if device == "cpu":
             keep_freed_memory()
         self.spec = spec
@@ -69,17 +89,18 @@ class SAC:
         self.critic_updates = 0
         self._owed = 0.0
         self._continuous = list(spec.action.continuous)
+        self._columns = torch.tensor(self._continuous, device=device)
         wanted = config.target_entropy
         self._target_entropy = -0.5 * len(self._continuous) if wanted is None else wanted
 
         # Networks
         init = torch.Generator().manual_seed(seed)
-        self.networks = ActingNetworks(spec, config, init).to(device)
+        self.networks = ActingNetworks(spec, config, init, mirrored=mirrored).to(device)
         self.actor, self.grasp = self.networks.actor, self.networks.grasp
-        self.critic = build_critic(spec, config, init).to(device)
+        self.critic = self.networks.build_critic(spec, config, init).to(device)
         self.networks.critic = self.critic if config.chooses_best else None
         for module in (self.networks, self.critic):
-            set_product_dtype(module, getattr(torch, config.precision))
+            set_product_dtype(module, product_dtype(config.precision, device))
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target_grasp = copy.deepcopy(self.grasp)
         self.log_alpha = torch.tensor(math.log(config.init_temperature), device=device)
@@ -115,7 +136,36 @@ class SAC:
 
     def set_normalizer(self, obs: Mapping[str, np.ndarray | Tensor]) -> None:
         """Fix the standardisation of the state from observations [T, D_key] a key: demonstrations, or random steps."""
-        self.networks.encoder.fit({key: torch.as_tensor(obs[key]) for key in self.networks.encoder.keys if key in obs})
+        encoder = self.networks.encoder
+        if encoder is not None:
+            encoder.fit({key: torch.as_tensor(obs[key]) for key in encoder.keys if key in obs})
+
+    def set_featurizer(self, images: Mapping[str, np.ndarray]) -> None:
+        """Fix the projection of camera features from images uint8 [T, H, W, C] a key; nothing without a frozen encoder.
+
+        Raises:
+            ConfigError: If there are none, and they are needed.
+        """
+        featurizer = self.networks.featurizer
+        if featurizer is None:
+            return
+        if not images:
+            raise ConfigError("a frozen camera encoder is fitted to demonstrations; record some, or set vision.encoder to cnn")
+        featurizer.fit(images)
+
+    @property
+    def replay_spec(self) -> EnvSpec:
+        """The environment's, with observations as replay has to keep them for this agent."""
+        return replace(self.spec, obs=self.networks.replay_obs)
+
+    def replay_obs(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Return observations as `replay_spec` says. A single step's cost nothing more where they were acted upon."""
+        featurizer = self.networks.featurizer
+        if featurizer is None:
+            return list(observations)
+        if len(observations) <= 2:
+            return [featurizer.encode(obs) for obs in observations]
+        return featurizer.encode_many(observations)
 
     # Learning
 
@@ -146,14 +196,15 @@ class SAC:
         metrics: dict[str, Tensor] = {}
         for _ in range(steps):
             step = self._prepare(next(batches))
-            mean, log_std = self.actor(step.x + self.config.clone_noise * self._noise(step.x))
+            noisy = replace(step.now, state=step.now.state + self.config.clone_noise * self._noise(step.now.state))
+            mean, log_std = self.actor(self.actor.see(noisy))
             mse = F.mse_loss(torch.tanh(mean), step.continuous)
             self._actor_optimizer.minimize(mse + (log_std - math.log(self.config.clone_std)).square().mean())
             metrics["clone/mse"] = mse.detach()
             if self.grasp is not None:
                 demos = torch.ones_like(step.reward)
                 command = self.grasp.encode(step.action)
-                margin = margin_loss(self.grasp(step.x), command, demos, self.config.grasp_margin)
+                margin = margin_loss(self.grasp(self.grasp.see(step.now)), command, demos, self.config.grasp_margin)
                 self._grasp_optimizer.minimize(margin)
                 metrics["clone/grasp_margin"] = margin.detach()
         if self.config.candidate_clone:
@@ -170,21 +221,31 @@ class SAC:
     def _prepare(self, batch: Batch) -> Transitions:
         if len(batch.action) != 1:
             raise SpecMismatch(f"SAC learns from windows of 1 step; got {len(batch.action)}")
-        device, encoder = self.generator.device, self.networks.encoder
-        obs = {key: batch.obs[key].to(device, non_blocking=True) for key in encoder.keys if key in batch.obs}
-        x, next_x = encoder(obs)
+        device = self.generator.device
+        obs = {key: value.to(device, non_blocking=True) for key, value in batch.obs.items()}
+        now, following = self._look(obs)
         action, discount = batch.action[0].to(device), batch.discount[0].to(device)
         return Transitions(
             obs={key: value[0] for key, value in obs.items()},
-            x=x,
-            next_x=next_x,
+            now=now,
+            following=following,
             action=action,
-            continuous=action if self.grasp is None else action[:, self._continuous],
+            continuous=action if self.grasp is None else action[:, self._columns],
             reward=self._shaped_reward(batch.reward[0].to(device), discount),
             terminated=batch.terminated[0].to(device),
             discount=discount,
             is_demo=batch.is_demo.to(device),
         )
+
+    def _look(self, obs: Mapping[str, Tensor]) -> tuple[Inputs, Inputs]:
+        """Return the inputs of the first and of the last observation of each window; images are shifted at random."""
+        shift = self.config.vision.crop_pad
+        shifted = {
+            key: random_shift(value, shift, self.generator) if key.startswith("image/") else value for key, value in obs.items()
+        }
+        both = self.networks.inputs(shifted)
+        first, last = ({key: view[index] for key, view in both.views.items()} for index in (0, 1))
+        return Inputs(both.state[0], first), Inputs(both.state[1], last)
 
     def _shaped_reward(self, reward: Tensor, discount: Tensor) -> Tensor:
         """Scale, and add the bias of all k steps that were summed: 1 + d + ... + d**(k-1) times; `discount` is d**k."""
@@ -209,25 +270,26 @@ class SAC:
     def _critic_loss(self, step: Transitions, noise: Tensor, members: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         # Target
         with torch.no_grad():
-            mean, log_std = self.actor(step.next_x)
+            mean, log_std = self.actor(self.actor.see(step.following))
             next_action, next_log_prob = squashed_sample(mean, log_std, noise)
-            next_value = self.target_critic(step.next_x, next_action, members).amin(0)  # [B]
+            next_x = self.target_critic.see(step.following)
+            next_value = self.target_critic(next_x, next_action, members).amin(0)  # [B]
             if self.config.backup_entropy:
                 next_value = next_value - self.log_alpha.exp() * next_log_prob
             target = self._clip(td_target(step.reward, step.terminated, next_value, step.discount))
 
         # Regression
-        q = self.critic(step.x, step.continuous)  # [N, B]
+        q = self.critic(self.critic.see(step.now), step.continuous)  # [N, B]
         loss = F.mse_loss(q, target.expand_as(q))
         return loss, {"critic/loss": loss.detach(), "critic/q": q.detach().mean(), "critic/target": target.mean()}
 
     def _update_grasp(self, grasp: GraspCritic, target: GraspCritic, step: Transitions, bc_weight: float) -> Tensor:
         """Double DQN. Only this critic pays for toggling, after the clipping; demonstrated commands keep their lead."""
-        next_value = double_q_value(grasp, target, step.next_x)
+        next_value = double_q_value(grasp, target, step.following)
         goal = self._clip(td_target(step.reward, step.terminated, next_value, step.discount))
         goal = goal - grasp.toggle_penalty(step.obs, step.action)
         command = grasp.encode(step.action)
-        q = grasp(step.x)  # [B, 3**G]
+        q = grasp(grasp.see(step.now))  # [B, 3**G]
         loss = F.mse_loss(q.gather(-1, command[:, None]).squeeze(-1), goal)
         if bc_weight > 0.0:
             loss = loss + bc_weight * margin_loss(q, command, step.is_demo, self.config.grasp_margin)
@@ -249,9 +311,9 @@ class SAC:
         return {**metrics, "actor/temperature": alpha}
 
     def _actor_loss(self, step: Transitions, noise: Tensor, bc_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-        mean, log_std = self.actor(step.x)
+        mean, log_std = self.actor(self.actor.see(step.now))
         action, log_prob = squashed_sample(mean, log_std, noise)
-        q = self._actor_value(self.critic(step.x, action, frozen=True))  # [B]
+        q = self._actor_value(self._value(step, action))  # [B]
         loss = (self.log_alpha.exp() * log_prob - q).mean()
         metrics = {"actor/q": q.detach().mean(), "actor/entropy": -log_prob.detach().mean()}
         if bc_weight > 0.0:
@@ -264,9 +326,15 @@ class SAC:
         """Squared distance of the mean action [B, Ac] to the demonstrated one, averaged over the demonstrated rows."""
         weight = step.is_demo
         if self.config.bc_q_filter:
-            demo_value = self._actor_value(self.critic(step.x, step.continuous, frozen=True))
+            demo_value = self._actor_value(self._value(step, step.continuous))
             weight = weight * (demo_value > own_value)
         return ((mean - step.continuous).square().mean(-1) * weight).sum() / weight.sum().clamp_min(1.0)
+
+    def _value(self, step: Transitions, action: Tensor) -> Tensor:
+        """Return the values [N, B] of `action` [B, Ac], which alone they can be differentiated by."""
+        with torch.no_grad():
+            x = self.critic.see(step.now)
+        return self.critic(x, action, frozen=True)
 
     def _actor_value(self, q: Tensor) -> Tensor:
         """Reduce values [N, B] to what the actor climbs, [B]."""

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from robot_rl.errors import ConfigError
 from robot_rl.nn.blocks import Activation
+from robot_rl.nn.precision import Precision
+from robot_rl.nn.vision_config import VisionConfig
+
+MAX_WIDTH = 65_536
+"""Of a hidden layer: far beyond use, and its square still fits into memory."""
+_MAX_COUNT = {
+    "batch_size": 1_000_000,
+    "num_critics": 1000,
+    "num_min_critics": 1000,
+    "critic_actor_ratio": 1_000_000,
+    "n_step": 10_000,
+    "num_action_candidates": 100_000,
+}
+_POSITIVE = (
+    "actor_lr", "critic_lr", "temperature_lr", "init_temperature", "utd_ratio", "clone_std", "reward_scale", "tau",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "bc_weight", "bc_halving_steps", "bc_weight_min", "clone_noise", "fine_scale", "grasp_penalty", "grasp_margin",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,48 +108,38 @@ class SACConfig:
     """value by which `best` chooses: the ensemble's mean or its minimum"""
     candidate_clone: bool = False
     """let the frozen clone's action compete in `best`"""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """arithmetic of the networks' matrix products while learning"""
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    """how cameras are seen; nothing without them"""
+    precision: Precision = "auto"
+    """arithmetic of the hidden layers' products while learning; auto: bfloat16 on processors that have it"""
     compile: bool = False
     """compile the losses with torch.compile; needs a C++ compiler on a CPU"""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_critics", "critic_actor_ratio", "n_step", "num_action_candidates"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)} is below 1")
-        for name in (
-            "actor_lr",
-            "critic_lr",
-            "temperature_lr",
-            "init_temperature",
-            "utd_ratio",
-            "clone_std",
-            "reward_scale",
-        ):
-            if not getattr(self, name) > 0.0:
-                raise ConfigError(f"{name} {getattr(self, name):g} is not positive")
-        for name in (
-            "bc_weight",
-            "bc_halving_steps",
-            "bc_weight_min",
-            "clone_noise",
-            "fine_scale",
-            "grasp_penalty",
-            "grasp_margin",
-        ):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} {getattr(self, name):g} is negative")
-        if not 1 <= self.num_min_critics <= self.num_critics:
+        for name, largest in _MAX_COUNT.items():
+            if not 1 <= getattr(self, name) <= largest:
+                raise ConfigError(f"{name} {getattr(self, name)} is not in 1..{largest}")
+        for name in _POSITIVE:
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} {getattr(self, name):g} is not positive and finite")
+        for name in _NOT_NEGATIVE:
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} {getattr(self, name):g} is negative or not finite")
+        for name in ("target_entropy", "reward_bias"):
+            if not math.isfinite(getattr(self, name) or 0.0):
+                raise ConfigError(f"{name} {getattr(self, name):g} is not finite")
+        for name in ("actor_lr", "critic_lr", "temperature_lr", "tau"):
+            if getattr(self, name) > 1.0:
+                raise ConfigError(f"{name} {getattr(self, name):g} is above 1")
+        if not self.num_min_critics <= self.num_critics:
             raise ConfigError(f"num_min_critics {self.num_min_critics} is not in 1..{self.num_critics}")
         if not 0.0 < self.discount < 1.0:
             raise ConfigError(f"discount {self.discount:g} is not between 0 and 1")
-        if not 0.0 < self.tau <= 1.0:
-            raise ConfigError(f"tau {self.tau:g} is not above 0 and at most 1")
         if not 0.0 <= self.grasp_epsilon <= 1.0:
             raise ConfigError(f"grasp_epsilon {self.grasp_epsilon:g} is not in 0..1")
-        if not self.hidden_dims or min(self.hidden_dims) < 1:
-            raise ConfigError(f"hidden_dims {self.hidden_dims} needs at least one positive width")
-        if self.target_clip is not None and not self.target_clip[0] < self.target_clip[1]:
+        if not self.hidden_dims or not all(1 <= width <= MAX_WIDTH for width in self.hidden_dims):
+            raise ConfigError(f"hidden_dims {self.hidden_dims} needs at least one width, each in 1..{MAX_WIDTH}")
+        if self.target_clip is not None and not -math.inf < self.target_clip[0] < self.target_clip[1] < math.inf:
             raise ConfigError(f"target_clip {self.target_clip} is not (low, high)")
 
     @classmethod
@@ -153,7 +165,7 @@ class SACConfig:
             clone_noise=0.05,
             bc_weight=100.0,
             bc_halving_steps=200,
-            bc_weight_min=1.0,
+            bc_weight_min=0.1,
         )
 
     @classmethod
@@ -178,8 +190,7 @@ class SACConfig:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> SACConfig:
         """Return the config that `dataclasses.asdict` made before a round trip through JSON."""
-        tuples: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **tuples})
+        return TypeAdapter(cls).validate_python(values)
 
     @property
     def chooses_best(self) -> bool:

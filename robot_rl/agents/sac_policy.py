@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from torch import Tensor, nn
 from robot_rl.agents.grasp_critic import GraspCritic
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.atomic_file import replacing
+from robot_rl.data.features import Featurizer
 from robot_rl.data.spec_json import spec_from_json, spec_to_json
-from robot_rl.errors import ConfigError
-from robot_rl.nn.actor_critic import Actor, CriticEnsemble
+from robot_rl.errors import ConfigError, SpecMismatch
+from robot_rl.nn.actor_critic import Actor, CriticEnsemble, Inputs
+from robot_rl.nn.backbone import Backbone, build_backbone
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
 from robot_rl.nn.encoders import StateEncoder
+from robot_rl.nn.visual_encoder import VisualEncoder
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Observation
 
@@ -29,37 +33,86 @@ POLICY_FILE = "policy.safetensors"
 
 
 class ActingNetworks(nn.Module):
-    """Encoder, actor and gripper critic; critics and clone only where the config chooses among candidate actions."""
+    """Everything from an observation to an action; critics and clone only where the config chooses among candidates."""
 
-    def __init__(self, spec: EnvSpec, config: SACConfig, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        spec: EnvSpec,
+        config: SACConfig,
+        generator: torch.Generator,
+        *,
+        backbone: Backbone | None = None,
+        mirrored: bool = False,
+    ) -> None:
+        """Build with random weights.
+
+        Args:
+            spec: Of the environment.
+            config: Of the agent.
+            generator: Draws the weights.
+            backbone: Of a frozen camera encoder; None: the pretrained one that the config names.
+            mirrored: Have replay keep the features of mirrored frames too.
+        """
         super().__init__()
         if not spec.action.continuous:
             raise ConfigError(f"SAC needs a continuous action dimension; {spec.name!r} has only {spec.action.names}")
-        self.encoder = StateEncoder(spec.obs, config.fine_scale)
+        self.encoder = StateEncoder(spec.obs, config.fine_scale) if _has(spec, "state/") or not _has(spec, "image/") else None
+        is_frozen = _has(spec, "image/") and config.vision.encoder == "frozen"
+        self.featurizer = Featurizer(spec.obs, config.vision, backbone=backbone, mirrored=mirrored) if is_frozen else None
+        self.replay_obs = spec.obs if self.featurizer is None else self.featurizer.replay_obs
+        """Observations as replay keeps them: with features in the place of images where the backbone is frozen."""
         self.actor = Actor(
-            self.encoder.dim,
+            self.state_dim,
             len(spec.action.continuous),
             config.hidden_dims,
             activation=config.activation,
             layer_norm=config.layer_norm,
             generator=generator,
+            eyes=self.build_eyes(config, generator),
         )
-        self.grasp = GraspCritic(spec, self.encoder.dim, config, generator) if spec.action.discrete else None
+        eyes = self.build_eyes(config, generator) if spec.action.discrete else None
+        self.grasp = GraspCritic(spec, self.state_dim, config, generator, eyes) if spec.action.discrete else None
         self.critic: CriticEnsemble | None = None
         self.clone: Actor | None = None
 
+    @property
+    def state_dim(self) -> int:
+        """D."""
+        return 0 if self.encoder is None else self.encoder.dim
 
-def build_critic(spec: EnvSpec, config: SACConfig, generator: torch.Generator) -> CriticEnsemble:
-    """Return the critics of the continuous action dimensions."""
-    return CriticEnsemble(
-        config.num_critics,
-        StateEncoder(spec.obs, config.fine_scale).dim,
-        len(spec.action.continuous),
-        config.hidden_dims,
-        activation=config.activation,
-        layer_norm=config.layer_norm,
-        generator=generator,
-    )
+    def build_eyes(self, config: SACConfig, generator: torch.Generator) -> VisualEncoder | None:
+        """Return new eyes for a network of this agent, or None without cameras."""
+        has_cameras = any(not key.startswith("state/") for key in self.replay_obs)
+        return VisualEncoder(self.replay_obs, config.vision, generator) if has_cameras else None
+
+    def build_critic(self, spec: EnvSpec, config: SACConfig, generator: torch.Generator) -> CriticEnsemble:
+        """Return new critics of the continuous action dimensions."""
+        return CriticEnsemble(
+            config.num_critics,
+            self.state_dim,
+            len(spec.action.continuous),
+            config.hidden_dims,
+            activation=config.activation,
+            layer_norm=config.layer_norm,
+            generator=generator,
+            eyes=self.build_eyes(config, generator),
+        )
+
+    def inputs(self, obs: Mapping[str, Tensor]) -> Inputs:
+        """Return what the networks get of observations [..., *shape] a key, as replay keeps them."""
+        keys = () if self.actor.eyes is None else self.actor.eyes.keys
+        try:
+            views = {key: obs[key] for key in keys}
+        except KeyError as error:
+            raise SpecMismatch(f"observation lacks {error}; it has {', '.join(sorted(obs))}") from error
+        if self.encoder is not None:
+            return Inputs(self.encoder(obs), views)
+        view = next(iter(views.values()))
+        return Inputs(torch.zeros(*view.shape[:-3], 0, device=view.device), views)
+
+
+def _has(spec: EnvSpec, prefix: str) -> bool:
+    return any(key.startswith(prefix) for key in spec.obs)
 
 
 class SACPolicy:
@@ -82,44 +135,49 @@ class SACPolicy:
     @torch.inference_mode()
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
         """Return an action float32 [A] in [-1, 1]; `explore_action` and `eval_action` say how it is chosen."""
-        encoder, grasp = self.networks.encoder, self.networks.grasp
-        x = encoder(
-            {key: torch.as_tensor(obs[key], dtype=torch.float32, device=self._device) for key in encoder.keys if key in obs}
-        )[None]
-        continuous = self._choose(x, self.config.explore_action if explore else self.config.eval_action)
+        grasp, inputs = self.networks.grasp, self._look(obs)
+        continuous = self._choose(inputs, self.config.explore_action if explore else self.config.eval_action)
         if grasp is None:
             return continuous.cpu().numpy()
         action = np.empty(self.spec.action.dim, dtype=np.float32)
         action[self._continuous] = continuous.cpu().numpy()
-        action[grasp.indices] = self._grip(grasp, x, explore).cpu().numpy()
+        action[grasp.indices] = self._grip(grasp, inputs, explore).cpu().numpy()
         return action
 
-    def _choose(self, x: Tensor, how: str) -> Tensor:
-        """Return continuous actions [Ac] for one state [1, D]."""
-        mean, log_std = self.networks.actor(x)
+    def _look(self, obs: Observation) -> Inputs:
+        """Return the networks' inputs of one observation, as a batch of one."""
+        featurizer = self.networks.featurizer
+        seen: dict[str, Tensor] = {} if featurizer is None else featurizer.central(obs)
+        seen |= {key: torch.as_tensor(value) for key, value in obs.items() if key in self.networks.replay_obs}
+        return self.networks.inputs({key: value.to(self._device)[None] for key, value in seen.items()})
+
+    def _choose(self, inputs: Inputs, how: str) -> Tensor:
+        """Return continuous actions [Ac]."""
+        networks = self.networks
+        mean, log_std = networks.actor(networks.actor.see(inputs))
         if how == "mean":
             return torch.tanh(mean)[0]
         count = 1 if how == "sample" else self.config.num_action_candidates
         noise = torch.randn(count, mean.shape[-1], generator=self.generator, device=self._device)
         samples, _ = squashed_sample(mean, log_std, noise)
-        if how == "sample" or self.networks.critic is None:
+        if how == "sample" or networks.critic is None:
             return samples[0]
         candidates = [samples, torch.tanh(mean)]
-        if self.networks.clone is not None:
-            candidates.append(torch.tanh(self.networks.clone(x)[0]))
-        return self._best(self.networks.critic, x, torch.cat(candidates))
+        if networks.clone is not None:
+            candidates.append(torch.tanh(networks.clone(networks.clone.see(inputs))[0]))
+        return self._best(networks.critic, inputs, torch.cat(candidates))
 
-    def _best(self, critic: CriticEnsemble, x: Tensor, actions: Tensor) -> Tensor:
-        """Return the one of `actions` [C, Ac] that the critics value most in `x` [1, D]."""
-        q = critic(x.expand(len(actions), -1), actions)  # [N, C]
+    def _best(self, critic: CriticEnsemble, inputs: Inputs, actions: Tensor) -> Tensor:
+        """Return the one of `actions` [C, Ac] that the critics value most."""
+        q = critic(critic.see(inputs).expand(len(actions), -1), actions)  # [N, C]
         value = q.mean(0) if self.config.candidate_q == "mean" else q.amin(0)
         return actions[value.argmax()]
 
-    def _grip(self, grasp: GraspCritic, x: Tensor, explore: bool) -> Tensor:
+    def _grip(self, grasp: GraspCritic, inputs: Inputs, explore: bool) -> Tensor:
         """Return gripper actions [G]."""
         if explore and torch.rand((), generator=self.generator, device=self._device) < self.config.grasp_epsilon:
             return grasp.decode(torch.randint(grasp.num_commands, (), generator=self.generator, device=self._device))
-        return grasp.decode(grasp(x)[0].argmax())
+        return grasp.decode(grasp(grasp.see(inputs))[0].argmax())
 
     def frozen_copy(self, seed: int) -> SACPolicy:
         """Return a policy with its own weights and its own randomness, computing in float32."""
@@ -151,9 +209,10 @@ class SACPolicy:
         if about.get("kind") != "sac":
             raise ConfigError(f"{folder} holds a policy of kind {about.get('kind')!r}, not 'sac'")
         spec, config = spec_from_json(about["spec"]), SACConfig.from_json(about["config"])
-        networks = ActingNetworks(spec, config, torch.Generator())
+        # The backbone's weights are in the file: the package they once came from is not needed.
+        networks = ActingNetworks(spec, config, torch.Generator(), backbone=build_backbone(config.vision.backbone))
         if config.chooses_best:
-            networks.critic = build_critic(spec, config, torch.Generator())
+            networks.critic = networks.build_critic(spec, config, torch.Generator())
         if any(name.startswith("clone.") for name in weights):
             networks.clone = copy.deepcopy(networks.actor)
         networks.to(device).load_state_dict(weights)

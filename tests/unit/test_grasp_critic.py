@@ -11,6 +11,7 @@ from robot_rl.agents.sac import SAC
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.data.batch import Batch
 from robot_rl.errors import ConfigError
+from robot_rl.nn.actor_critic import Inputs
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 
 OBS = {"state/arm/x": ArraySpec((2,)), "state/gripper/opening": ArraySpec((1,))}
@@ -88,7 +89,7 @@ def test_double_q_takes_the_targets_value_of_the_online_choice():
     with torch.no_grad():
         target.mlp[-1].bias += torch.tensor([3.0, -1.0, 2.0])
     choice = online(x).argmax(-1)
-    torch.testing.assert_close(double_q_value(online, target, x), target(x)[torch.arange(6), choice])
+    torch.testing.assert_close(double_q_value(online, target, Inputs(x, {})), target(x)[torch.arange(6), choice])
 
 
 def test_the_margin_is_a_lead_over_all_other_commands():

@@ -1,6 +1,7 @@
 """Laws of SAC's update, of what it hands out and of what it saves."""
 
 import json
+import math
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.agents.targets import td_target
 from robot_rl.data.batch import Batch
 from robot_rl.errors import ConfigError, SpecMismatch
+from robot_rl.nn.actor_critic import SightedNetwork
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 
 SPEC = EnvSpec("toy", {"state/x": ArraySpec((3,))}, ActionSpec(("x", "y")), 0.1, 10)
@@ -153,10 +155,10 @@ def test_the_actors_pass_holds_no_gradient_of_the_critics():
 def test_the_actor_climbs_the_critics():
     agent = SAC(SPEC, replace(SMALL, init_temperature=1e-6, actor_lr=1e-2))
     step = agent._prepare(make_batch())
-    before = agent.critic(step.x, torch.tanh(agent.actor(step.x)[0])).mean()
+    before = agent.critic(step.now.state, torch.tanh(agent.actor(step.now.state)[0])).mean()
     for _ in range(50):
         agent._update_actor(step, 0.0)
-    assert agent.critic(step.x, torch.tanh(agent.actor(step.x)[0])).mean() > before + 0.1
+    assert agent.critic(step.now.state, torch.tanh(agent.actor(step.now.state)[0])).mean() > before + 0.1
 
 
 @pytest.mark.parametrize(("target_entropy", "rises"), [(50.0, True), (-50.0, False)])
@@ -213,7 +215,7 @@ def test_a_cloned_actor_does_what_was_demonstrated():
     metrics = agent.pretrain_actor(demonstrations(), 400)
     assert metrics["clone/mse"] < 0.02
     step = agent._prepare(next(demonstrations()))
-    assert agent.actor(step.x)[1].exp().mean().item() == pytest.approx(0.3, rel=0.2)
+    assert agent.actor(step.now.state)[1].exp().mean().item() == pytest.approx(0.3, rel=0.2)
 
 
 def test_settling_the_critics_leaves_the_actor_alone():
@@ -238,7 +240,7 @@ def test_the_best_candidate_is_the_one_that_the_critics_value_most():
     assert agent.critic(x, chosen) > agent.critic(x, mean)
 
 
-class PrefersLargeActions(torch.nn.Module):
+class PrefersLargeActions(SightedNetwork):
     def forward(self, x, action):
         return action.sum(-1)[None]
 
@@ -251,7 +253,7 @@ def test_the_clone_competes_only_where_it_is_asked_to(candidate_clone):
         agent.pretrain_actor(demonstrations(), 0)
         agent.actor.mlp[-1].bias[:2] = 0.0
     policy = agent.policy()
-    policy.networks.critic = PrefersLargeActions()
+    policy.networks.critic = PrefersLargeActions(0, None)
     assert (policy.act(obs(), explore=False).min() == 1.0) == candidate_clone
 
 
@@ -362,6 +364,13 @@ def test_target_entropy_is_half_the_continuous_dimensions():
         {"hidden_dims": ()},
         {"bc_weight": -1.0},
         {"actor_lr": float("nan")},
+        {"actor_lr": 1e30},
+        {"utd_ratio": math.inf},
+        {"target_entropy": math.nan},
+        {"init_temperature": math.inf},
+        {"hidden_dims": (10_000_000,)},
+        {"num_critics": 10**8},
+        {"batch_size": 10**9},
     ],
 )
 def test_impossible_settings_are_named(wrong):
