@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from demos.past_success import PastSuccess
 from robot_rl.data.episodes import EpisodeWriter
 from robot_rl.envs.factory import Env
 from robot_rl.envs.rollout import EpisodeResult, run_episode
@@ -71,6 +72,7 @@ def record(
     seed: int,
     *,
     keep: Literal["success", "all"] = "success",
+    past_success: int = 0,
     max_attempts: int | None = None,
     source: str = "demo",
     explore: bool = False,
@@ -85,6 +87,8 @@ def record(
         episodes: How many to keep.
         seed: The start of attempt i depends on `seed` and i alone, and is none that training or evaluation use.
         keep: Whether failures are kept too.
+        past_success: Steps for which an episode goes on after its first success; more than 0 needs an environment that does
+            not end there (`EnvOptions.end_at_success`).
         max_attempts: Give up after as many; None: ten for each episode. Too few kept episodes are logged as a warning.
         source: What the episodes say of their origin.
         explore: Whether the policy samples its actions.
@@ -95,6 +99,8 @@ def record(
     sink = EpisodeWriter(target, env.env_spec) if isinstance(target, str | Path) else target
     if keep == "success":
         sink = SuccessFilter(sink)
+    if past_success:
+        env = PastSuccess(env, past_success)
     limit = ATTEMPTS_PER_EPISODE * episodes if max_attempts is None else max_attempts
     results: list[EpisodeResult] = []
     kept: list[EpisodeResult] = []

@@ -91,7 +91,11 @@ class Teleop(Protocol):
 
 
 class RewardModel(Protocol):
-    """Says what an observation is worth and whether it is a success."""
+    """Says what an observation is worth and whether it is a success. It is shown an episode's observations in order."""
+
+    def begin_episode(self) -> None:
+        """Forget the last episode."""
+        ...
 
     def __call__(self, obs: Observation) -> tuple[float, bool]:
         """Return (reward, success)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import sys
@@ -77,6 +78,9 @@ class _Drawing:
         self._view = mujoco.MjvCamera()
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self.free = weakref.finalize(self, _free_context, self._gl, self._context)
+        # Registered after mujoco's own hook, so run before it: a context cannot be freed once its display is gone.
+        self.free.atexit = False
+        atexit.register(self.free)
 
     def draw(self, model: mujoco.MjModel, data: mujoco.MjData, camera: str, rows: int, columns: int) -> np.ndarray:
         """Return an image, uint8 [rows, columns, 3], RGB, bottom row first."""

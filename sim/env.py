@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from robot_rl.envs.factory import Env
+from robot_rl.envs.frame_guard import FrameGuardConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.envs.parts import part_state
 from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig
@@ -21,7 +20,7 @@ from sim.physics import Physics
 from sim.randomize import Randomizer
 from sim.reset import ExactReset, Seeded
 from sim.robot import SimRobot
-from sim.room import CAMERAS
+from sim.room import CAMERAS, OVERVIEW
 from sim.scene import build_scene
 from sim.task import Task, TaskReward, choose_imperfections
 from sim.viewer import Viewer
@@ -31,7 +30,7 @@ VIDEO_SIZE = 480
 
 
 class SimEnv(RobotEnv):
-    """A `RobotEnv` on simulated devices. `render` shows the front camera, observed or not."""
+    """A `RobotEnv` on simulated devices. `render` shows the whole station, whatever is observed."""
 
     def __init__(self, task: Task, options: EnvOptions):
         _check_cameras(options.cameras)
@@ -68,8 +67,8 @@ class SimEnv(RobotEnv):
         self._viewer = Viewer(self.physics) if options.viewer else None
 
     def render(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return the front camera's view now, uint8 [480, 480, 3], RGB."""
-        return self.renderer.render("front", VIDEO_SIZE, VIDEO_SIZE, supersample=2)
+        """Return a view of the station now, uint8 [480, 480, 3], RGB."""
+        return self.renderer.render(OVERVIEW, VIDEO_SIZE, VIDEO_SIZE, supersample=2)
 
     def objects(self) -> Observation:
         """Return the task's objects as they are observed, for demonstrators of policies that see only images."""
@@ -116,11 +115,12 @@ def simulated(env: Env) -> SimEnv:
 
 
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
-    objects = task.observation.objects if options.object_state else {}
     return RobotEnvConfig(
         max_steps=options.max_steps or task.max_steps,
         action=task.action,
-        observation=dataclasses.replace(task.observation, objects=objects),
+        terminate_on_success=options.end_at_success,
+        frame_guard=FrameGuardConfig(frozen_steps=0),  # noise-free, a camera that the hand has left shows the same for ever
+        observation=task.observation if options.object_state else task.proprioception,
     )
 
 

@@ -1,16 +1,37 @@
-"""The room: floor, table, lights and the two cameras."""
+"""The room: floor, table, lights and cameras."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import mujoco
 
 from sim.parts import BOX, FIXED, SHOWN, Vector, add_material
 
 CAMERAS = ("front", "wrist")
-"""Names of the scene's cameras."""
+"""Names of the cameras that can be observed."""
+OVERVIEW = "overview"
+"""The camera that films."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a camera is and what it looks at: points [3], m, in the frame of the body that carries it."""
+
+    position: Vector
+    target: Vector
+    """in the middle of the picture"""
+    fovy: float
+    """vertical field of view, in degrees: the one angle that MuJoCo never takes in radians"""
+
+
+FRONT = View(position=(1.32, 0.0, 0.56), target=(0.51, 0.0, 0.08), fovy=29.0)
+"""The whole region in which objects lie, and no more of the room than that needs: pixels are few. In the plane y = 0, so that
+a mirrored picture is one of the mirrored scene."""
+_WRIST = View(position=(0.078, 0.0, 0.028), target=(0.018, 0.0, 0.13), fovy=72.0)
+_FILM = View(position=(1.20, 0.50, 0.60), target=(0.42, -0.02, 0.18), fovy=40.0)
 
 _FLOOR_HEIGHT = -0.75
 """m; the table's top is at 0, where the arm stands."""
@@ -64,23 +85,18 @@ def _add_table(spec: mujoco.MjSpec) -> None:
             world.add_geom(type=BOX, size=(0.03, 0.03, half), pos=(x, y, -0.04 - half), material="leg", **SHOWN)
 
 
-def add_cameras(spec: mujoco.MjSpec) -> None:
-    """Add `front`, which looks at the table from across, and `wrist`, which looks past the fingers."""
-    _add_camera(spec.worldbody, "front", position=(1.20, 0.50, 0.60), target=(0.42, -0.02, 0.18), fovy=40.0)
-    hand = spec.body("hand")
-    _add_camera(hand, "wrist", position=(0.078, 0.0, 0.028), target=(0.018, 0.0, 0.13), fovy=72.0, up=(1.0, 0.0, 0.0))
+def add_cameras(spec: mujoco.MjSpec, front: View = FRONT) -> None:
+    """Add `front`, which looks at the table from across, `wrist`, which looks past the fingers, and one that films."""
+    _add_camera(spec.worldbody, "front", front)
+    _add_camera(spec.body("hand"), "wrist", _WRIST, up=(1.0, 0.0, 0.0))
+    _add_camera(spec.worldbody, OVERVIEW, _FILM)
 
 
-def _add_camera(
-    body: mujoco.MjsBody, name: str, position: Vector, target: Vector, fovy: float, up: Vector = (0.0, 0.0, 1.0)
-) -> None:
-    """Add a camera at `position` that looks at `target`, both [3], m, body frame, with `up` upwards in the image.
-
-    `fovy` is the vertical field of view, in degrees: the one angle that MuJoCo never takes in radians.
-    """
-    back = _unit([p - t for p, t in zip(position, target, strict=True)])
+def _add_camera(body: mujoco.MjsBody, name: str, view: View, up: Vector = (0.0, 0.0, 1.0)) -> None:
+    """Add a camera with `up`, [3], body frame, upwards in the image."""
+    back = _unit([p - t for p, t in zip(view.position, view.target, strict=True)])
     right = _unit(_cross(up, back))
-    body.add_camera(name=name, pos=position, fovy=fovy, xyaxes=[*right, *_cross(back, right)])
+    body.add_camera(name=name, pos=view.position, fovy=view.fovy, xyaxes=[*right, *_cross(back, right)])
 
 
 def _unit(vector: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import mujoco
 
 from sim.arm import Impedance, add_arm
-from sim.room import add_cameras, add_room
+from sim.room import FRONT, View, add_cameras, add_room
 
 RENDER_SIZE = 960
 """pixels, side of the offscreen buffer; larger images cannot be rendered."""
@@ -25,6 +25,8 @@ class SceneConfig:
     """m, base frame, of the tcp"""
     workspace_high: tuple[float, float, float] = (0.70, 0.30, 0.45)
     """m, base frame, of the tcp"""
+    front: View = FRONT
+    """of camera `front`, base frame"""
 
 
 def build_scene(config: SceneConfig) -> mujoco.MjSpec:
@@ -35,7 +37,7 @@ def build_scene(config: SceneConfig) -> mujoco.MjSpec:
     _set_rendering(spec)
     add_room(spec)
     add_arm(spec, config.impedance)
-    add_cameras(spec)
+    add_cameras(spec, config.front)
     return spec
 
 

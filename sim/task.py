@@ -32,6 +32,9 @@ class Task(ABC):
     max_steps: int = 100
     action: ActionConfig
     observation: ObservationConfig
+    proprioception: ObservationConfig = ObservationConfig(arm_quantities=("height",))
+    """what is observed of the robot where the objects are not, and cameras have to show them: nothing that tells how far the
+    arm has come from its start or how it moves now, or else a cloned policy repeats the demonstrations' course unseeing"""
     opening: float = 0.0
     """of the gripper at the start, 0..1"""
     scene: SceneConfig = SceneConfig()
@@ -66,6 +69,9 @@ class TaskReward:
         self._task = task
         self._physics = physics
         self._dense = dense
+
+    def begin_episode(self) -> None:
+        """Nothing is remembered from one step to the next."""
 
     def __call__(self, obs: Observation) -> tuple[float, bool]:
         """Return (reward, success): 1 at success; elsewhere 0, or the task's progress if dense."""

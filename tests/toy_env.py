@@ -70,6 +70,7 @@ class Point:
             "is_intervention": False,
             "clamped": False,
             "success": success,
+            "true_success": success,
             "stamp": 0.1 * self._steps,
             "fault": fault,
         }

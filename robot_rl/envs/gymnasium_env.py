@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from robot_rl.envs.flat_observation import FlatObservation, square
-from robot_rl.envs.gymnasium_ids import build
+from robot_rl.envs.gymnasium_ids import build, rendering_remedy
 from robot_rl.envs.options import EnvOptions, StepInfo
 from robot_rl.envs.success_rule import choose_rule
 from robot_rl.errors import ConfigError, DeviceError, SpecMismatch
@@ -33,8 +33,9 @@ def make(env_id: str, options: EnvOptions) -> GymnasiumEnv:
 class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
     """Gives a foreign environment the house's observations, actions, reward and `info`.
 
-    Actions in [-1, 1] are stretched to the foreign bounds. With the sparse reward an episode terminates at
-    success, with the dense one where the foreign environment says so; either way its own terminations stay.
+    Actions in [-1, 1] are stretched to the foreign bounds. With the sparse reward an episode terminates at success
+    (unless `end_at_success` is off), with the dense one where the foreign environment says so; either way its own
+    terminations stay.
     """
 
     env_spec: EnvSpec
@@ -83,6 +84,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             owner=self._name,
         )
         self._is_sparse = options.reward == "sparse"
+        self.ends_at_success = self._is_sparse and options.end_at_success
         rule = choose_rule(options.success_rule, _probe(self._env), self._name, is_required=self._is_sparse)
         self._is_success = rule
         self._steps = 0
@@ -134,7 +136,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         self._return += float(native_reward)
         success = self._is_success(info, float(native_reward), self._return)
         reward = float(success) if self._is_sparse else float(native_reward)
-        terminated = bool(terminated) or (self._is_sparse and success)
+        terminated = bool(terminated) or (self.ends_at_success and success)
         truncated = bool(truncated) or self._steps >= self.env_spec.max_steps
         return self._observe(obs), reward, terminated, truncated, {**info, **self._step_info(action, success)}
 
@@ -167,6 +169,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             is_intervention=False,
             clamped=False,
             success=success,
+            true_success=success,
             stamp=self._steps * self.env_spec.control_dt,
             fault="",
         )
@@ -176,10 +179,8 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         try:
             picture = render()
         except Exception as error:  # OpenGL, pygame and the foreign environment each raise their own
-            raise DeviceError(
-                f"{self._name} cannot render ({type(error).__name__}: {error}); without a display install EGL or "
-                "OSMesa (Debian: libegl1 or libosmesa6) and set MUJOCO_GL to egl or osmesa"
-            ) from error
+            cause = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise DeviceError(f"{self._name} cannot render ({cause}); {rendering_remedy(error)}") from error
         if picture is None:
             raise ConfigError(f"{self._name} has no 'rgb_array' rendering")
         return np.asarray(picture, dtype=np.uint8)

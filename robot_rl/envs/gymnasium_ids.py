@@ -31,7 +31,7 @@ _PROVIDERS = (
     _Provider(
         ("AdroitHand", "AntMaze", "Fetch", "FrankaKitchen", "Hand", "PointMaze"),
         "gymnasium_robotics",
-        "'robot-rl[gymnasium-robotics]'",
+        "-e '.[gymnasium-robotics]'",
         note="gymnasium-robotics 1.4's Fetch, Hand and FrankaKitchen need mujoco<=3.11",
     ),
     _Provider(("Panda",), "panda_gym", "panda-gym"),
@@ -82,6 +82,15 @@ def prefer_headless_gl() -> None:
     """
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def rendering_remedy(error: Exception) -> str:
+    """Return what to do about an error of a foreign renderer, as the end of a sentence."""
+    if isinstance(error, gym.error.DependencyNotInstalled):  # whose message has the pip line
+        return "images need that package"
+    if isinstance(error, ModuleNotFoundError):
+        return f"images need the package {error.name}"
+    return "without a display install EGL or OSMesa (Debian: libegl1 or libosmesa6) and set MUJOCO_GL to egl or osmesa"
 
 
 def _import(provider: _Provider, env_id: str) -> None:

@@ -16,7 +16,7 @@ from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_to_matrix, 
 from robot_rl.specs import ArmSpec, ArraySpec, CameraSpec, GripperSpec, RobotSpec
 from robot_rl.types import ArmState, GripperState, Observation, RobotState
 
-ARM_QUANTITIES = ("position", "rotation", "twist", "wrench", "qpos", "qvel")
+ARM_QUANTITIES = ("height", "position", "rotation", "twist", "wrench", "qpos", "qvel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class ObservationConfig:
     """Which quantities of the robot, the objects and the cameras are observed, and in which frame."""
 
     arm_quantities: tuple[str, ...] = ("position", "rotation", "twist", "wrench")
-    """of position rotation twist wrench qpos qvel; twist and wrench are along the axes of the action's frame"""
+    """of height position rotation twist wrench qpos qvel; height is the tcp's in the base frame, twist and wrench are along
+    the axes of the action's frame"""
     relative: bool = True
     """the arm's pose relative to where the episode started (T_start_tcp), or in the base frame"""
     rotation: Literal["rotvec", "columns"] = "rotvec"
@@ -122,7 +123,9 @@ class Observer:
         to_axes = quaternion_conjugate(arm.pose.quaternion) if self._in_tcp_axes else None
         obs: Observation = {}
         for quantity, key in self._arm_keys:
-            if quantity == "position":
+            if quantity == "height":
+                obs[key] = arm.pose.position[2:].astype(np.float32)
+            elif quantity == "position":
                 obs[key] = pose.position.astype(np.float32)
             elif quantity == "rotation":
                 obs[key] = self._rotation(pose)
@@ -150,7 +153,7 @@ class Observer:
     def _array_specs(self, arm: ArmSpec) -> dict[str, ArraySpec]:
         turn = 3 if self._config.rotation == "rotvec" else 6
         joints = arm.num_joints
-        sizes = {"position": 3, "rotation": turn, "twist": 6, "wrench": 6, "qpos": joints, "qvel": joints}
+        sizes = {"height": 1, "position": 3, "rotation": turn, "twist": 6, "wrench": 6, "qpos": joints, "qvel": joints}
         shapes: dict[str, tuple[int, ...]] = {key: (sizes[quantity],) for quantity, key in self._arm_keys}
         if self._gripper is not None:
             shapes[f"state/{self._gripper}/opening"] = (1,)

@@ -21,6 +21,9 @@ class StepInfo(TypedDict):
     clamped: bool
     """Whether the safety limit changed the command."""
     success: bool
+    """Whether the task is solved, as far as is known: what rewards are paid by."""
+    true_success: bool
+    """The same by the environment itself (the true state in simulation), whatever a learned reward or a person says."""
     stamp: float
     """s since the first observation of the episode, when the returned one was measured."""
     fault: str
@@ -39,6 +42,8 @@ class EnvOptions:
     """observed images are square, in pixels"""
     reward: Literal["sparse", "dense"] = "sparse"
     """1 at success and 0 elsewhere, or the environment's own dense reward"""
+    end_at_success: bool = True
+    """end an episode at success; otherwise it goes on, and every step of success is rewarded"""
     max_steps: int | None = None
     """steps after which an episode is truncated; None: the environment's own"""
     success_rule: str | None = None

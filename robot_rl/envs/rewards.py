@@ -19,6 +19,9 @@ class SparseReward:
 
     is_success: Callable[[Observation], bool]
 
+    def begin_episode(self) -> None:
+        """Nothing is remembered from one observation to the next."""
+
     def __call__(self, obs: Observation) -> tuple[float, bool]:
         """Return (reward, success)."""
         success = bool(self.is_success(obs))
@@ -62,6 +65,9 @@ class PoseReward:
     """reward exp(-distance / `length_m`) off the goal, with the angle counted at `m_per_rad`"""
     length_m: float = 0.1
     m_per_rad: float = 0.1
+
+    def begin_episode(self) -> None:
+        """Nothing is remembered from one observation to the next."""
 
     def __call__(self, obs: Observation) -> tuple[float, bool]:
         """Return (reward in [0, 1], success)."""

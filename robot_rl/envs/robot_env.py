@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from robot_rl.envs.actions import ActionConfig, ActionMapper
+from robot_rl.envs.frame_guard import FrameGuard, FrameGuardConfig
 from robot_rl.envs.observations import ObservationConfig, Observer
 from robot_rl.envs.safety import limit
 from robot_rl.errors import ConfigError, ControlOverrun, DeviceError
@@ -34,6 +35,8 @@ class RobotEnvConfig:
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     max_frame_age_s: float = 0.2
     """s: an older camera image is a fault"""
+    frame_guard: FrameGuardConfig = field(default_factory=FrameGuardConfig)
+    """when a camera's pictures without content are a fault"""
     terminate_on_success: bool = True
     """end the episode at success; otherwise it goes on and every step of success is rewarded"""
     max_overrun_s: float = 0.5
@@ -84,7 +87,15 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             cameras={key: camera.spec for key, camera in cameras.items()},
             trackers=trackers,
         )
-        self.env_spec = EnvSpec(name, self._observer.spec, self._actions.spec, config.control_dt, config.max_steps)
+        self._frame_guard = FrameGuard(config.frame_guard)
+        self.env_spec = EnvSpec(
+            name,
+            self._observer.spec,
+            self._actions.spec,
+            config.control_dt,
+            config.max_steps,
+            extra={f"crop/{camera}": " ".join(map(str, crop)) for camera, crop in config.observation.crops.items()},
+        )
         self.observation_space = gym.spaces.Dict({key: _space(spec) for key, spec in self._observer.spec.items()})
         self.action_space = gym.spaces.Box(-1.0, 1.0, (self._actions.spec.dim,), np.float32)
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / config.control_dt)}
@@ -109,8 +120,10 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             self._connect()
             self._reset_routine(self.robot, self.np_random)
             self._actions.begin_episode()
+            self._reward.begin_episode()
             state = self.robot.read()
             self._observer.begin_episode(state)
+            self._frame_guard.begin_episode()
             self._start_stamp = self._stamp(state)
             self._obs = self._observe(state)
         except BaseException:
@@ -145,6 +158,11 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         if terminated or truncated:
             self.stop()
         return self._obs, reward, terminated, truncated, self._info(action, clamped=clamped, success=success)
+
+    @property
+    def ends_at_success(self) -> bool:
+        """Whether an episode ends at success."""
+        return self.config.terminate_on_success
 
     def stop(self) -> None:
         """End the episode and hold the robot where it is; never raises."""
@@ -205,6 +223,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         objects = {name: self.trackers[name].read() for name in self._observer.trackers}
         max_age = self.config.max_frame_age_s
         images = {name: self.cameras[name].read(max_age).image for name in self._observer.cameras}
+        self._frame_guard.check(images, state)
         return self._observer.observe(state, objects, images)
 
     def _faulted(self, action: np.ndarray, fault: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -220,6 +239,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             "is_intervention": False,
             "clamped": clamped,
             "success": success,
+            "true_success": success,
             "stamp": round(self._stamp(self._state) - self._start_stamp, 6),  # us: equal times compare equal
             "fault": fault,
         }

@@ -32,6 +32,8 @@ class EpisodeResult:
     """Steps on which a person acted."""
     fault: str = ""
     """What failed, or an empty string."""
+    true_success: bool = False
+    """Whether any step was a success by the environment itself, whatever a learned reward said."""
 
 
 class EpisodeTally:
@@ -40,7 +42,7 @@ class EpisodeTally:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._length, self._return, self._interventions = 0, 0.0, 0
-        self._success, self._fault = False, ""
+        self._success, self._true_success, self._fault = False, False, ""
 
     def add(self, transition: Transition, step_info: StepInfo | dict[str, Any]) -> None:
         """Count one step."""
@@ -48,12 +50,21 @@ class EpisodeTally:
         self._return += transition.reward
         self._interventions += transition.is_intervention
         self._success = self._success or transition.success
+        self._true_success = self._true_success or bool(step_info["true_success"])
         self._fault = step_info["fault"] or self._fault
 
     def result(self) -> EpisodeResult:
         """Return the result so far."""
         seconds = time.monotonic() - self._started
-        return EpisodeResult(self._length, self._success, self._return, seconds, self._interventions, self._fault)
+        return EpisodeResult(
+            length=self._length,
+            success=self._success,
+            return_=self._return,
+            seconds=seconds,
+            interventions=self._interventions,
+            fault=self._fault,
+            true_success=self._true_success,
+        )
 
 
 def build_transition(

@@ -24,6 +24,8 @@ from sim.oracle import Hand, HumanConfig
 from sim.parts import FIXED, HELD
 from sim.physics import Physics
 from sim.robot import SimTracker
+from sim.room import View
+from sim.scene import SceneConfig
 from sim.task import Task, place_body, random_pose, tool_pose
 
 PEG_HALF_WIDTH = 0.008
@@ -104,7 +106,9 @@ class PegInsert(Task):
     name = "peg_insert"
     action = ActionConfig(axes=("x", "y", "z", "yaw"), reference="target")
     observation = ObservationConfig(arm_quantities=("wrench",), gripper=False, objects={"hole": "peg"})
+    proprioception = ObservationConfig(arm_quantities=("height", "wrench"), gripper=False)
     opening = PEG_HALF_WIDTH / FINGER_TRAVEL
+    scene = SceneConfig(front=View(position=(1.16, 0.0, 0.40), target=(0.5, 0.0, 0.07), fovy=20.0))
 
     def __init__(self, config: PegInsertConfig):
         self.config = config

@@ -44,6 +44,7 @@ class Reach(Task):
     name = "reach"
     action = ActionConfig(axes=("x", "y", "z"), reference="target")
     observation = ObservationConfig(arm_quantities=("position", "twist"), gripper=False, objects={"target": "tcp"})
+    proprioception = ObservationConfig(arm_quantities=("position",), relative=False, gripper=False)
 
     def __init__(self, config: ReachConfig):
         self.config = config

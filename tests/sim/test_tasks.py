@@ -218,3 +218,52 @@ def test_pose_noise_of_the_task_reaches_the_observation():
     clean = peg_insert.make(EnvOptions())
     key = "state/hole/position"
     assert np.abs(noisy.reset(seed=0)[0][key] - clean.reset(seed=0)[0][key]).max() > 1e-4
+
+
+@tasks
+def test_an_episode_may_go_on_after_success(name):
+    env = make_env(name, EnvOptions(end_at_success=False))
+    policy = make_demonstrator("scripted", name, env, seed=0)
+    obs, _ = env.reset(seed=0)
+    policy.begin_episode()
+    steps = [env.step(policy.act(obs, explore=True))]
+    while not steps[-1][3]:
+        steps.append(env.step(policy.act(steps[-1][0], explore=True)))
+    successes = [info["true_success"] for *_, info in steps]
+    assert len(steps) == env.env_spec.max_steps
+    assert any(successes[:-1])
+    assert not any(terminated for _, _, terminated, *_ in steps)
+    assert [reward for _, reward, *_ in steps] == [float(success) for success in successes]
+
+
+@tasks
+def test_without_the_objects_only_what_a_real_arm_measures_is_observed(name):
+    seen, blind = (make_env(name, EnvOptions(object_state=is_seen)).env_spec.obs for is_seen in (True, False))
+    objects = {key.split("/")[1] for key in seen} - {"arm", "gripper"}
+    assert objects
+    assert blind
+    assert {key.split("/")[1] for key in blind} <= {"arm", "gripper"}
+    assert not {"state/arm/twist", "state/arm/rotation"} & set(blind)  # by which clones repeat a course unseeing
+
+
+@pytest.mark.parametrize("name", ["pick_lift", "peg_insert"])
+def test_the_front_camera_shows_the_object_wherever_it_lies(name):
+    """The object has a colour that nothing else has; all of it is in the picture, some pixels from the edge."""
+    env = make_env(name, EnvOptions(cameras=("front",), object_state=False))
+    for seed in range(12):
+        image = env.reset(seed=seed)[0]["image/front"].astype(int)
+        red, green, blue = np.moveaxis(image, -1, 0)
+        is_object = red > green + 60 if name == "pick_lift" else blue > red + 40
+        rows, columns = np.nonzero(is_object)
+        assert len(rows) > 40
+        assert min(rows.min(), columns.min()) >= 1
+        assert max(rows.max(), columns.max()) <= 126
+
+
+@tasks
+def test_a_hand_that_holds_still_is_no_frozen_camera(name):
+    env = make_env(name, EnvOptions(cameras=("front", "wrist"), image_size=32))
+    env.reset(seed=0)
+    images = [env.step(np.zeros(env.env_spec.action.dim, np.float32))[0]["image/front"] for _ in range(40)]
+    assert np.array_equal(images[-1], images[-2])
+    assert env.step(np.zeros(env.env_spec.action.dim, np.float32))[4]["fault"] == ""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from typing import ClassVar
+from unittest import mock
 
 import gymnasium as gym
 import numpy as np
@@ -109,6 +110,14 @@ def test_sparse_reward_is_one_at_success_and_ends_the_episode(key):
     assert [terminated for _, _, terminated, *_ in steps] == [False, False, True]
     assert [info["success"] for *_, info in steps] == [False, False, True]
     assert not any(truncated for _, _, _, truncated, _ in steps)
+
+
+def test_a_sparse_episode_may_go_on_after_success():
+    env = wrap(Toy(success_key="success", terminate_at=5), EnvOptions(end_at_success=False, max_steps=50))
+    steps = rollout(env, 5)
+    assert [reward for _, reward, *_ in steps] == [0.0, 0.0, 1.0, 0.0, 0.0]
+    assert [terminated for _, _, terminated, *_ in steps] == [False] * 4 + [True]  # its own end stays
+    assert [info["true_success"] for *_, info in steps] == [False, False, True, False, False]
 
 
 def test_dense_reward_and_termination_are_the_environments_own():
@@ -245,6 +254,22 @@ def test_a_failing_renderer_names_the_remedy():
         env.render()
 
 
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (gym.error.DependencyNotInstalled("pygame is not installed, run `pip install it`"), "pygame.*images need that package"),
+        (ModuleNotFoundError("No module named 'cv2'", name="cv2"), "images need the package cv2"),
+    ],
+)
+def test_a_renderer_that_lacks_a_package_is_not_sent_after_opengl(error, remedy):
+    toy = Toy()
+    env = wrap(toy)
+    toy.render = mock.Mock(side_effect=error)
+    with pytest.raises(DeviceError, match=remedy) as caught:
+        env.render()
+    assert "EGL" not in str(caught.value)
+
+
 def test_it_passes_gymnasiums_checker():
     check_env(wrap(Toy(success_key="success"), SPARSE))
     check_env(make("Pendulum-v1", EnvOptions(reward="dense")), skip_render_check=True)
@@ -277,7 +302,7 @@ def test_an_unknown_id_lists_close_ones():
 
 def test_a_missing_package_is_named_with_its_pip_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "gymnasium_robotics", None)
-    with pytest.raises(ConfigError, match=r"gymnasium_robotics.*pip install 'robot-rl\[gymnasium-robotics\]'"):
+    with pytest.raises(ConfigError, match=r"gymnasium_robotics.*pip install -e '\.\[gymnasium-robotics\]'"):
         make("AdroitHandJuggle-v1", EnvOptions())
 
 

@@ -26,9 +26,10 @@ HUMAN = np.array([0, -1.0, 0], np.float32)
 class Bench:
     """An environment of which the policy succeeds once it is 1 cm away, with a person beside it."""
 
-    def __init__(self, *script, goal: float = 1.0):
+    def __init__(self, *script, goal: float = 1.0, ends: bool = True):
         self.robot = FakeRobot()
-        config = RobotEnvConfig(max_steps=5, action=ActionConfig(frame="base", axes=("x", "y", "z")))
+        action = ActionConfig(frame="base", axes=("x", "y", "z"))
+        config = RobotEnvConfig(max_steps=5, action=action, terminate_on_success=ends)
         reward = SparseReward(lambda obs: bool(np.linalg.norm(obs["state/arm/position"]) >= goal))
         self.robot_env = RobotEnv(self.robot, config=config, reward=reward, reset=DrivenReset(HOME))
         self.teleop = ScriptedTeleop()
@@ -100,13 +101,14 @@ def test_an_episode_that_a_person_ended_is_over():
     [(TeleopInput(stop=True), "stopped by a person"), (DeviceError("unplugged"), "input device: unplugged")],
 )
 def test_stop_and_a_dead_input_device_hold_the_robot_before_anything_is_executed(event, fault):
-    bench = Bench(TeleopInput(), event)
+    bench = Bench(TeleopInput(), event, goal=0.009, ends=False)
     last, _, _, _, before = bench.env.step(POLICY)
     num_sent = len(bench.robot.sent)
     obs, reward, terminated, truncated, info = bench.env.step(POLICY)
     assert (reward, terminated, truncated) == (0.0, False, True)
     assert info["fault"] == fault
     assert info["stamp"] == before["stamp"]
+    assert (before["true_success"], info["success"], info["true_success"]) == (True, False, False)
     assert len(bench.robot.sent) == num_sent
     assert bench.robot.num_stops == 1
     np.testing.assert_array_equal(obs["state/arm/position"], last["state/arm/position"])

@@ -40,6 +40,7 @@ class Walk:
             "clamped": self.t == 1,
             "success": success,
             "stamp": 10.0 + 0.5 * self.t,
+            "true_success": success,
             "fault": "camera 'wrist' failed" if self.t == 5 else "",
         }
         return self._observe(), 1.0 if success else 0.25, success, self.t == 5, info

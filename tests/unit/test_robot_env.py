@@ -95,6 +95,11 @@ def test_is_an_environment_of_the_house():
     }
 
 
+def test_the_spec_tells_which_part_of_a_picture_is_observed():
+    observation = ObservationConfig(image_size=16, crops={"front": (8, 0, 40, 40)})
+    assert Station(replace(CONFIG, observation=observation)).env.env_spec.extra == {"crop/front": "8 0 40 40"}
+
+
 def test_nothing_is_connected_before_the_first_reset():
     station = Station()
     assert station.env.env_spec.obs
@@ -186,6 +191,20 @@ def test_success_can_be_rewarded_without_ending():
     assert [result[1] for result in results] == [0.0] * 2 + [1.0] * 8
     assert not any(result[2] for result in results)
     assert results[-1][3]
+
+
+def test_the_reward_is_told_of_every_episode():
+    class Told(SparseReward):
+        episodes = 0
+
+        def begin_episode(self):
+            Told.episodes += 1
+
+    env = Station().env
+    env._reward = Told(bool)
+    for episode in (1, 2):
+        env.reset()
+        assert Told.episodes == episode
 
 
 def test_the_robot_is_held_when_the_episode_ends_and_not_before():
