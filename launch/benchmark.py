@@ -2,6 +2,7 @@
 
 python launch/benchmark.py sim
 python launch/benchmark.py replay learner --json
+python launch/benchmark.py learner --pixels
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from typing import Annotated
 
 import tyro
 from bench_row import Row
-from command_line import run_script
+from command_line import parse, run_script
 from rich.console import Console
 from rich.table import Table
 
 from robot_rl.errors import ConfigError
 
-SUITES = {"sim": "bench_sim", "replay": "bench_replay", "learner": "bench_learner"}
+SUITES = {"sim": "bench_sim", "replay": "bench_replay", "learner": "bench_learner", "encoder": "bench_encoder"}
 """Names to sibling modules with `rows() -> list[Row]`; imported when asked for."""
+PIXELS = {"learner": "bench_pixels"}
+"""Those that take the place of others with `--pixels`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,9 @@ class BenchmarkConfig:
     """What to measure."""
 
     suites: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """sim, replay, learner; none given: all of them"""
+    """sim, replay, learner, encoder; none given: all of them"""
+    pixels: bool = False
+    """measure the learner from two cameras instead of from state"""
     json: bool = False
     """print one JSON list of {name, value, unit} instead of a table"""
 
@@ -41,8 +46,9 @@ class BenchmarkConfig:
 def main(config: BenchmarkConfig) -> None:
     """Measure and print."""
     rows: list[Row] = []
-    for suite in config.suites or SUITES:
-        rows += importlib.import_module(SUITES[suite]).rows()
+    for suite in dict.fromkeys(config.suites or SUITES):
+        module = PIXELS.get(suite, SUITES[suite]) if config.pixels else SUITES[suite]
+        rows += importlib.import_module(module).rows()
     if config.json:
         print(json.dumps(rows))
     else:
@@ -59,4 +65,4 @@ def _table(rows: list[Row]) -> Table:
 
 
 if __name__ == "__main__":
-    run_script(lambda: main(tyro.cli(BenchmarkConfig, description=__doc__)))
+    run_script(lambda: main(parse(BenchmarkConfig, __doc__)))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
 
 import tyro
-from command_line import run_script
+from command_line import parse, run_script
 from rich.console import Console
 
 from robot_rl.agents.sac_policy import SACPolicy
@@ -21,6 +22,7 @@ from robot_rl.errors import ConfigError, RunError
 from robot_rl.runs import RunFolder
 from robot_rl.training.comparison import PolicyResult, comparison_table
 from robot_rl.training.config import TrainConfig, config_from_json
+from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import Evaluation, evaluate
 from robot_rl.training.film import film
 from robot_rl.training.loop import CLONE, POLICY
@@ -44,6 +46,8 @@ class EvaluateConfig:
     """sample actions as while exploring"""
     video: Path | None = None
     """film the first episodes into this MP4"""
+    device: str = "auto"
+    """auto, cpu or cuda"""
     json: bool = False
     """print one JSON object instead of a table"""
 
@@ -54,12 +58,24 @@ class EvaluateConfig:
             raise ConfigError(f"seed {self.seed} is negative")
 
 
-def load_policy(run: RunFolder, name: str) -> SACPolicy:
+def load_policy(run: RunFolder, name: str, device: str) -> SACPolicy:
     """Return a policy of a run. Raises RunError if it has none yet."""
     folder = run.path / {"agent": POLICY, "clone": CLONE}[name]
     if not folder.exists():
         raise RunError(f"{run.path} holds no {name} policy: it has no folder {folder.name!r}")
-    return SACPolicy.load(folder)
+    return SACPolicy.load(folder, device=device)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ConfigError if no file can be made at `path`; its folder is made."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error}") from error
 
 
 def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SACPolicy, result: Evaluation) -> dict[str, Any]:
@@ -81,21 +97,25 @@ def main(config: EvaluateConfig) -> None:
     """Run the episodes and print what came of them."""
     run = RunFolder.open(config.run)
     train_config = config_from_json(run.config)
-    policy = load_policy(run, config.policy)
+    device = resolve_device(config.device)
+    policy = load_policy(run, config.policy, device)
+    if config.video is not None:
+        check_writable(config.video)
     env = make_env(train_config.task, replace(train_config.env, viewer=False))
     try:
         check_same_spec(policy.spec, env.env_spec, f"the {config.policy} policy of {run.path}")
+        if config.video is not None:  # first: what cannot be drawn is told at once, and not after all the episodes
+            actor = load_policy(run, config.policy, device)  # with randomness of its own, so that a film changes no result
+            film(env, actor, config.video, min(FILMED_EPISODES, config.episodes), config.seed, stream="test")
         result = evaluate(env, policy, config.episodes, config.seed, stream="test", explore=config.sample)
-        if config.json:
-            print(json.dumps(describe(config, train_config, policy, result)), flush=True)
-        else:
-            row = PolicyResult(config.policy, result.successes, result.episodes, result.mean_length)
-            Console().print(comparison_table([row], f"{train_config.task}: {run.path}"))
-        if config.video is not None:
-            film(env, policy, config.video, min(FILMED_EPISODES, config.episodes), config.seed, stream="test")
     finally:
         env.close()
+    if config.json:
+        print(json.dumps(describe(config, train_config, policy, result)), flush=True)
+    else:
+        row = PolicyResult(config.policy, result.successes, result.episodes, result.mean_length)
+        Console().print(comparison_table([row], f"{train_config.task}: {run.path}"))
 
 
 if __name__ == "__main__":
-    run_script(lambda: main(tyro.cli(EvaluateConfig, description=__doc__)))
+    run_script(lambda: main(parse(EvaluateConfig, __doc__)))

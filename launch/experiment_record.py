@@ -72,7 +72,7 @@ def read_records(study: Study, docs: Path) -> list[Record]:
         Record(run, curve=read_curve(folder), **values)
         for run in study.runs()
         if (folder := folder_of(run, docs)).joinpath(SUMMARY).exists()
-        and (values := _read_json(folder / SUMMARY))["command"] == command_of(run)
+        and (values := _read_json(folder / SUMMARY)).get("command") == command_of(run)
     ]
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import train
 import tyro
-from command_line import run_script, show_log
+from command_line import parse, run_script, show_log
 from experiment_record import keep_record
 from experiment_report import write_page
 from rich.console import Console
@@ -163,4 +163,4 @@ def _overview() -> Table:
 if __name__ == "__main__":
     show_log(Console())
     log.setLevel(logging.INFO)
-    run_script(lambda: main(tyro.cli(ExperimentsConfig, description=__doc__)))
+    run_script(lambda: main(parse(ExperimentsConfig, __doc__)))

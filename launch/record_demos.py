@@ -1,18 +1,21 @@
 """Record demonstrations into a folder; one that holds some already is added to.
 
 python launch/record_demos.py --env peg_insert --episodes 20 --out demos/peg_insert
+python launch/record_demos.py --env pick_lift --cameras front wrist --past-success 10 --out data/successes
+python launch/record_demos.py --env pick_lift --cameras front wrist --clumsy --keep all --no-end-at-success --out data/failures
 python launch/record_demos.py --env gymnasium:Pendulum-v1 --policy my_lab.expert:make --reward dense --keep all --out d
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Literal
 
 import numpy as np
 import tyro
-from command_line import run_script
+from command_line import parse, run_script
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -20,12 +23,14 @@ from rich.table import Table
 from demos.record import record
 from robot_rl.data.episodes import list_episodes, read_episode
 from robot_rl.data.spec_json import check_same_spec
-from robot_rl.envs.factory import make_demonstrator, make_env
+from robot_rl.envs.factory import Env, make_demonstrator, make_env
 from robot_rl.envs.options import EnvOptions
 from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.errors import ConfigError, DatasetError, SpecMismatch
+from robot_rl.protocols import Policy
 from robot_rl.specs import EnvSpec
 from robot_rl.training.statistics import wilson_interval
+from sim.clumsy import clumsy
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,10 @@ class RecordConfig:
     """who demonstrates: `scripted` (our tasks), or `package.module:factory` called with (env, seed)"""
     episodes: int = 20
     """demonstrations to keep"""
+    past_success: int = 0
+    """steps for which an episode goes on after success, holding what was reached: success to train a reward classifier on"""
+    clumsy: bool = False
+    """let what the policy does go wrong: failures to train a reward classifier on (our tasks; with --keep all)"""
     keep: Literal["success", "all"] = "success"
     """keep successful episodes only, or all"""
     max_attempts: int | None = None
@@ -47,6 +56,16 @@ class RecordConfig:
     seed: int | None = None
     """decides starts and noise; None: the number of episodes in the folder, so that adding to it repeats nothing"""
     options: Annotated[EnvOptions, tyro.conf.arg(name="")] = field(default_factory=EnvOptions)
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ConfigError(f"episodes {self.episodes} is below 1")
+        if self.past_success < 0:
+            raise ConfigError(f"past_success {self.past_success} is negative")
+        if self.max_attempts is not None and self.max_attempts < 1:
+            raise ConfigError(f"max_attempts {self.max_attempts} is below 1")
+        if self.seed is not None and self.seed < 0:
+            raise ConfigError(f"seed {self.seed} is negative")
 
 
 @dataclass(slots=True)
@@ -97,20 +116,38 @@ def check_folder(folder: Path, spec: EnvSpec) -> None:
         return
 
 
+def check_writable(folder: Path) -> None:
+    """Raise ConfigError if nothing can be written to `folder`, which need not exist yet."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise ConfigError(f"--out {folder} cannot be written: {error.strerror or error}") from error
+
+
+def demonstrator(config: RecordConfig, env: Env, seed: int) -> Policy:
+    """Return who acts."""
+    policy = make_demonstrator(config.policy, config.env, env, seed)
+    return clumsy(env, policy, seed) if config.clumsy else policy
+
+
 def main(config: RecordConfig) -> None:
     """Record, and show how it goes.
 
     Raises:
-        ConfigError: If a name is unknown or the demonstrator was too seldom successful.
+        ConfigError: If a name is unknown, `out` cannot be written, or the demonstrator was too seldom successful.
         SpecMismatch: If the folder holds demonstrations of something else.
     """
     console = Console(stderr=True)
-    env = make_env(config.env, config.options)
+    check_writable(config.out)
+    ends = config.options.end_at_success and not config.past_success
+    env = make_env(config.env, replace(config.options, end_at_success=ends))
     session = Session()
     try:
         check_folder(config.out, env.env_spec)
         seed = len(list_episodes(config.out)) if config.seed is None else config.seed
-        policy = make_demonstrator(config.policy, config.env, env, seed)
+        policy = demonstrator(config, env, seed)
         with _progress(console) as progress:
             bar = progress.add_task("recording", total=config.episodes, successes="")
 
@@ -126,6 +163,7 @@ def main(config: RecordConfig) -> None:
                 config.episodes,
                 seed,
                 keep=config.keep,
+                past_success=config.past_success,
                 max_attempts=config.max_attempts,
                 on_episode=on_episode,
             )
@@ -161,4 +199,4 @@ def _check_enough(config: RecordConfig, session: Session) -> None:
 
 
 if __name__ == "__main__":
-    run_script(lambda: main(tyro.cli(RecordConfig, description=__doc__)))
+    run_script(lambda: main(parse(RecordConfig, __doc__)))

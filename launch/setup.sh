@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with what `make train` needs, or with everything (`setup.sh test`). Repeating it is safe and quick.
+# Makes .venv with what `make train` needs, or `make train-pixels` (`setup.sh pixels`), or with everything (`setup.sh test`). Repeating it is safe and quick.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -53,11 +53,17 @@ case "${1:-train}" in
     check_rendering
     touch .venv/.ready-train
     ;;
+  pixels)
+    make_venv
+    install train-pixels ".[vision]"
+    [[ -e .venv/.ready-train ]] || check_rendering
+    touch .venv/.ready-train .venv/.ready-pixels
+    ;;
   test)
     make_venv
-    install test ".[dev,dmc,gymnasium-robotics]"
+    install test ".[dev,vision,dmc,gymnasium-robotics]"
     [[ -e .venv/.ready-train ]] || check_rendering
-    touch .venv/.ready-train .venv/.ready-test
+    touch .venv/.ready-train .venv/.ready-pixels .venv/.ready-test
     ;;
-  *) fail "unknown goal '$1'; known: train, test" ;;
+  *) fail "unknown goal '$1'; known: train, pixels, test" ;;
 esac

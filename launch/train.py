@@ -17,8 +17,9 @@ from typing import Annotated
 
 import torch
 import tyro
-from command_line import EXIT_INTERRUPTED, run_script, show_log
+from command_line import EXIT_INTERRUPTED, own_words, run_script, show_log
 from demonstrations import check_demonstrations, collect_demonstrations, demonstrator
+from reward_model import check_reward, judged
 from rich.console import Console
 
 from robot_rl.envs.factory import Env, make_env
@@ -53,6 +54,7 @@ class Arguments:
             raise ConfigError(f"--resume {self.resume} continues that run in its own folder; leave --run-dir out")
 
 
+@own_words()
 def parse(argv: Sequence[str]) -> Arguments:
     """Return what the command line says; a resumed run's own settings are the defaults where no preset is named."""
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -80,14 +82,17 @@ def main(argv: Sequence[str]) -> int:
         # What can be wrong with the settings is found before there is a folder.
         resolve_device(config.device)
         check_demonstrations(config, eval_env)
+        check_reward(config, env)
         with open_run(arguments) as run, way_back(run):
             return train(config, run, env, eval_env)
 
 
 @contextmanager
 def environments(config: TrainConfig) -> Iterator[tuple[Env, Env]]:
-    """Yield where the agent acts and where it is measured."""
-    env = make_env(config.task, config.env)
+    """Yield where the agent acts, and where it is measured, by the environment's own success whatever pays the agent."""
+    # Where a classifier decides, the true success must not end an episode: it would tell the agent what nobody else knows.
+    ends = config.env.end_at_success and config.reward.source == "env"
+    env = make_env(config.task, replace(config.env, end_at_success=ends))
     try:
         eval_env = make_env(config.task, replace(config.env, viewer=False))
         try:
@@ -131,6 +136,7 @@ def how_to_go_on(run: RunFolder) -> str:
 def train(config: TrainConfig, run: RunFolder, env: Env, eval_env: Env) -> int:
     """Fill a run folder; return the exit status."""
     demos = collect_demonstrations(config, run, eval_env)
+    env = judged(config, run, env)
     with ProgressDisplay(f"{config.task}, seed {config.seed}: {run.path}", config.env_steps, console=console) as display:
         trainer = Trainer(config, run, env, eval_env, demos, report=display.update)
         is_finished = trainer.train()

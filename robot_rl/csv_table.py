@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robot_rl.atomic_file import write_text
+from robot_rl.errors import RunError
 
 Row = dict[str, int | float | str | None]
 
@@ -17,10 +18,16 @@ def read_rows(path: Path) -> list[Row]:
     """Return the lines of a CSV file with a header: numbers as numbers, empty cells as None.
 
     A file that does not exist has no lines. A last line that was cut off by a crash is left out.
+
+    Raises:
+        RunError: If it is not text.
     """
     if not path.exists():
         return []
-    whole_lines = path.read_text().rpartition("\n")[0]
+    try:
+        whole_lines = path.read_text().rpartition("\n")[0]
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path} is damaged ({error}); move it away to go on without it") from error
     return [{key: _cell(text) for key, text in line.items()} for line in csv.DictReader(io.StringIO(whole_lines))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -17,6 +18,8 @@ from robot_rl.atomic_file import write_bytes, write_json
 from robot_rl.csv_table import Row, read_rows, write_rows
 from robot_rl.errors import RunError
 from robot_rl.plain import differences, to_plain
+
+log = logging.getLogger(__name__)
 
 CONFIG, ENVIRONMENT, STATION, SUMMARY = "config.json", "environment.json", "station.toml", "summary.json"
 EVALUATIONS, LOCK = "evaluations.csv", ".lock"
@@ -59,7 +62,10 @@ class RunFolder:
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is not a folder; choose another run folder")
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{path} cannot be made ({error}); choose another run folder") from error
         lock = _acquire(path)
         try:
             if (path / CONFIG).exists():
@@ -176,9 +182,14 @@ class RunFolder:
         write_json(self.path / CONFIG, self.config)
 
     def _append_session(self) -> None:
-        """Note that the run went on, perhaps with other versions."""
-        environment = _read_json(self.path / ENVIRONMENT)
-        write_json(self.path / ENVIRONMENT, {"sessions": [*environment.get("sessions", []), provenance.describe()]})
+        """Note that the run went on, perhaps with other versions. What was noted before is worth less than going on."""
+        path = self.path / ENVIRONMENT
+        try:
+            sessions = list(_read_json(path)["sessions"])
+        except (RunError, KeyError, TypeError) as error:
+            log.warning("%s is written anew, without the run's earlier sessions: %s", path, error)
+            sessions = []
+        write_json(path, {"sessions": [*sessions, provenance.describe()]})
 
 
 def _step(row: Row) -> float:
@@ -189,7 +200,7 @@ def _step(row: Row) -> float:
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_dir():
-        raise RunError(f"{path} does not exist; runs lie under runs/<task>/")
+        raise RunError(f"{path} {'is not a folder' if path.exists() else 'does not exist'}; runs lie under runs/<task>/")
     if not (path / CONFIG).exists():
         raise RunError(f"{path} is not a run: it has no {CONFIG}")
     return _read_json(path / CONFIG)

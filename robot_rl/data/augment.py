@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from robot_rl.data.batch import Batch
+from robot_rl.data.features import mirrored_key
+from robot_rl.data.transfer import send
 from robot_rl.errors import ConfigError
 from robot_rl.specs import EnvSpec
 
@@ -27,33 +29,51 @@ class Mirror:
     """Mirrors each window of a batch, or not, at random.
 
     It is right where the task's distribution is its own mirror image in the tool's frame: a square peg, a cube, starts
-    and goals that are spread evenly to both sides. It knows quantities by their names in `EnvSpec`: `position`,
-    `rotation`, `twist`, `wrench`, `opening` and the axes of actions.
+    and goals that are spread evenly to both sides. Pictures are mirrored left to right, which is right for cameras that
+    stand in the plane of the mirror y: one that looks along the arm, one that the hand carries over its middle. It knows
+    quantities by their names in `EnvSpec`: `position`, `rotation`, `height`, `twist`, `wrench`, `opening`, and the axes of
+    actions.
     """
 
-    def __init__(self, spec: EnvSpec, axes: Sequence[Axis], *, seed: int) -> None:
+    def __init__(self, spec: EnvSpec, axes: Sequence[Axis], *, seed: int, device: str = "cpu") -> None:
         """Prepare the signs.
 
         Args:
             spec: Of the environment.
             axes: The mirrors; with two, windows are also mirrored in both.
-            seed: Of the choice.
+            seed: Of the choice, which is the same on every device.
+            device: Where batches are.
 
         Raises:
             ConfigError: If an observation or action is not known to behave as a vector in a mirror.
         """
         state = {key: entry.shape[0] for key, entry in spec.obs.items() if key.startswith("state/")}
+        cameras = [key for key in spec.obs if key.startswith(("image/", "feature/"))]
+        if cameras and tuple(axes) != ("y",):
+            raise ConfigError(f"mirror {' '.join(axes)}: pictures ({cameras[0]!r}) are mirrored left to right, which is y only")
+        unpaired = [key for key in cameras if key.startswith("feature/") and mirrored_key(key) not in spec.obs]
+        if unpaired:
+            raise ConfigError(f"mirror {' '.join(axes)} needs the features of mirrored pictures beside {unpaired[0]!r}")
         self._obs = {
-            key: _combine([_state_signs(key, dim, axis) for axis in axes]) for key, dim in state.items()
+            key: _combine([_state_signs(key, dim, axis) for axis in axes]).to(device) for key, dim in state.items()
         }  # [C, D] each
-        self._action = _combine([_action_signs(spec, axis) for axis in axes])  # [C, A]
+        self._action = _combine([_action_signs(spec, axis) for axis in axes]).to(device)  # [C, A]
         self._generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return the batch with some windows mirrored; all steps of a window alike. Images are not mirrored."""
-        chosen = torch.randint(len(self._action), (batch.action.shape[1],), generator=self._generator)
-        obs = {key: value * self._obs[key][chosen] if key in self._obs else value for key, value in batch.obs.items()}
+        """Return the batch with some windows mirrored; all steps of a window alike."""
+        drawn = torch.randint(len(self._action), (batch.action.shape[1],), generator=self._generator)
+        chosen = send(drawn, self._action.device)
+        obs = {key: self._seen(key, batch.obs, chosen) for key in batch.obs if not key.startswith("mirrored/")}
         return replace(batch, obs=obs, action=batch.action * self._action[chosen])
+
+    def _seen(self, key: str, obs: Mapping[str, Tensor], chosen: Tensor) -> Tensor:
+        """Return an entry [H+1, B, ...] with the windows mirrored that `chosen` [B] says."""
+        value = obs[key]
+        if key in self._obs:
+            return value * self._obs[key][chosen]
+        image = value.flip(-2) if key.startswith("image/") else obs[mirrored_key(key)]
+        return torch.where((chosen > 0)[:, None, None, None], image, value)
 
     def map(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield every batch with some windows mirrored."""
@@ -82,6 +102,7 @@ def _state_signs(key: str, dim: int, axis: Axis) -> Tensor:
         "rotation": _AXIAL[axis],
         "twist": (*_VECTOR[axis], *_AXIAL[axis]),
         "wrench": (*_VECTOR[axis], *_AXIAL[axis]),
+        "height": (1.0,),
         "opening": (1.0,),
     }
     if quantity not in by_quantity or dim % len(by_quantity[quantity]):

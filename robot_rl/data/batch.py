@@ -40,7 +40,7 @@ class Batch:
     """
 
     obs: dict[str, Tensor]
-    """[H+1, B, ...]; float32 state, uint8 images."""
+    """[H+1, B, ...]; float32 state, uint8 images, float16 features. Of an entry with variants: one, drawn at random."""
     action: Tensor
     """[H, B, A], float32."""
     reward: Tensor

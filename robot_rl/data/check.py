@@ -33,14 +33,19 @@ def _check_obs(name: str, obs: Mapping[str, np.ndarray], expected: Mapping[str, 
         missing, extra = sorted(expected.keys() - obs.keys()), sorted(obs.keys() - expected.keys())
         raise DatasetError(f"{name} does not have the keys of its spec: missing {missing}, unknown {extra}")
     for key, array_spec in expected.items():
-        _check_array(f"{name} {key!r}", obs[key], array_spec.shape, array_spec.dtype)
+        _check_array(f"{name} {key!r}", obs[key], array_spec.shape, array_spec.dtype, array_spec.variants)
 
 
-def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str = "float32") -> None:
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str = "float32", variants: int = 1) -> None:
     array = np.asarray(array)
-    if array.shape != shape:
-        raise DatasetError(f"{name} has shape {list(array.shape)}; its spec says {list(shape)}")
+    stored = shape if variants == 1 else (variants, *shape)
+    if array.shape != stored:
+        why = "" if variants == 1 else f": {variants} variants of {list(shape)}"
+        raise DatasetError(f"{name} has shape {list(array.shape)}; its spec says {list(stored)}{why}")
     if array.dtype != dtype and not np.can_cast(array.dtype, dtype, casting="same_kind"):
         raise DatasetError(f"{name} is {array.dtype}; its spec says {dtype}")
+    if array.dtype != dtype:
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype)  # beyond the range of the stored type lies infinity
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise DatasetError(f"{name} is not finite: {array}")

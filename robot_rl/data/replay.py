@@ -38,9 +38,9 @@ class ReplayBuffer:
         """Make an empty buffer; memory is taken as steps come.
 
         Args:
-            spec: Of the environment whose steps are stored.
+            spec: Of the steps that are stored: the environment's, or with features in place of its images.
             capacity: Steps held; older ones make way.
-            seed: Of the sampling.
+            seed: Of the sampling, of windows and of variants.
             is_demo: What batches say of the steps stored here.
             device: Where steps are stored and batches are made.
         """
@@ -126,7 +126,7 @@ class ReplayBuffer:
         frame.is_demo[start:stop] = float(self.is_demo)
         if spec.n_step == 1:
             for step in range(spec.horizon + 1):
-                self._ring.gather(rows + step, frame, step, start, stop)
+                self._ring.gather(rows + step, frame, step, start, stop, self._generator)
         else:
             self._fill_n_step(rows, frame, start, stop, spec)
 
@@ -173,8 +173,8 @@ class ReplayBuffer:
         steps = is_inside.sum(0)
         terminated = (terminated * is_inside).amax(0)
         reward = (reward * is_inside * spec.discount**ahead).sum(0)
-        self._ring.gather(rows, frame, 0, start, stop)
-        self._ring.gather(rows + steps.long(), frame, 1, start, stop)
+        self._ring.gather(rows, frame, 0, start, stop, self._generator)
+        self._ring.gather(rows + steps.long(), frame, 1, start, stop, self._generator)
         frame.table[0, start:stop, layout.reward] = reward
         frame.table[0, start:stop, layout.terminated] = terminated
         frame.discount[0, start:stop] = spec.discount**steps

@@ -13,7 +13,7 @@ def spec_to_json(spec: EnvSpec) -> dict[str, Any]:
     """Return `spec` as plain JSON values; `spec_from_json` is its inverse."""
     return {
         "name": spec.name,
-        "obs": {key: {"shape": list(array.shape), "dtype": array.dtype} for key, array in spec.obs.items()},
+        "obs": {key: asdict(array) for key, array in spec.obs.items()},
         "action": asdict(spec.action),
         "control_dt": spec.control_dt,
         "max_steps": spec.max_steps,
@@ -30,7 +30,7 @@ def spec_from_json(data: dict[str, Any]) -> EnvSpec:
     try:
         return EnvSpec(
             name=data["name"],
-            obs={key: ArraySpec(tuple(array["shape"]), array["dtype"]) for key, array in data["obs"].items()},
+            obs={key: _array_from_json(array) for key, array in data["obs"].items()},
             action=ActionSpec(tuple(data["action"]["names"]), tuple(data["action"]["discrete"])),
             control_dt=data["control_dt"],
             max_steps=data["max_steps"],
@@ -58,5 +58,12 @@ def check_same_spec(found: EnvSpec, wanted: EnvSpec, where: str) -> None:
         raise SpecMismatch(f"{where} (recorded in {found.name!r}) does not fit {wanted.name!r}: {'; '.join(differences)}")
 
 
+def _array_from_json(data: dict[str, Any]) -> ArraySpec:
+    # Written before entries had variants, a spec says nothing of them.
+    return ArraySpec(tuple(data["shape"]), data["dtype"], data.get("variants", 1))
+
+
 def _describe(array: ArraySpec | None) -> str:
-    return "nothing" if array is None else f"{array.dtype} {list(array.shape)}"
+    if array is None:
+        return "nothing"
+    return f"{array.dtype} {list(array.shape)}" + ("" if array.variants == 1 else f" in {array.variants} variants")

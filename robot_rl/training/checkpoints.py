@@ -73,15 +73,21 @@ def latest(folder: Path) -> tuple[int, State] | None:
     Raises:
         RunError: If there are checkpoints and none can be read.
     """
-    causes: list[str] = []
+    damaged: list[RunError] = []
     for path in _by_step(folder):
         try:
-            return load(path)
+            found = load(path)
         except RunError as error:
+            damaged.append(error)
+            continue
+        for error in damaged:
             log.warning("skipping checkpoint: %s", error)
-            causes.append(str(error))
-    if causes:
-        raise RunError(f"none of the {len(causes)} checkpoints in {folder} can be read: {'; '.join(causes)}")
+        return found
+    if damaged:
+        raise RunError(
+            f"none of the {len(damaged)} checkpoints in {folder} can be read (the newest: {damaged[0]}); to train anew on "
+            f"the run's own episodes, remove {folder} and resume"
+        )
     return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from rich.markup import escape
 from rich.table import Table
 
 from robot_rl.training.statistics import wilson_interval
@@ -37,7 +38,7 @@ class PolicyResult:
 
 def comparison_table(results: Sequence[PolicyResult], title: str = "") -> Table:
     """Return a rich table with a row a policy."""
-    table = Table(title=title or None)
+    table = Table(title=escape(title) or None)
     for name in ("policy", "success", "rate", "95% interval", "mean episode"):
         table.add_column(name, justify="left" if name == "policy" else "right")
     for result in results:

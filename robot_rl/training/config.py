@@ -12,6 +12,9 @@ from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.errors import ConfigError, RunError
 
+MAX_THREADS = 1024
+"""More than any machine has cores for: starting as many takes minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoConfig:
@@ -68,6 +71,27 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RewardConfig:
+    """What pays the agent while it learns. Evaluation goes by the environment's own success in any case."""
+
+    source: Literal["env", "classifier"] = "env"
+    """env: the environment's own reward; classifier: a success classifier that sees what the agent sees"""
+    classifier: str | None = None
+    """folder of a trained one; None: train one in the run, on labelled episodes of a scripted demonstrator"""
+    success_episodes: int = 20
+    """episodes to train it on that reach success"""
+    failure_episodes: int = 20
+    """episodes to train it on in which a clumsy hand tries again and again, and mostly fails"""
+    past_success_steps: int = 10
+    """steps for which those that succeed go on after their first success"""
+
+    def __post_init__(self) -> None:
+        for name, least in (("success_episodes", 2), ("failure_episodes", 2), ("past_success_steps", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"reward {name} {getattr(self, name)} is below {least}")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """One training run."""
 
@@ -77,6 +101,7 @@ class TrainConfig:
     agent: Literal["sac"] = "sac"
     """which learner"""
     sac: SACConfig = field(default_factory=SACConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
     demos: DemoConfig = field(default_factory=DemoConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
@@ -103,9 +128,9 @@ class TrainConfig:
         for name in ("env_steps", "replay_capacity"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)} is below 1")
-        for name in ("seed", "random_steps", "threads"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} {getattr(self, name)} is negative")
+        for name, largest in (("seed", 2**63 - 1), ("random_steps", 2**63 - 1), ("threads", MAX_THREADS)):
+            if not 0 <= getattr(self, name) <= largest:
+                raise ConfigError(f"{name} {getattr(self, name)} is not in 0..{largest}")
         if not 0.0 <= self.demo_fraction <= 1.0:
             raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
 

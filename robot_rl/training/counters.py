@@ -62,6 +62,10 @@ class Counters:
     is_learning: bool = False
     """whether the warm start is over"""
     evaluations: list[EvaluationRow] = field(default_factory=list)
+    claimed_successes: int = 0
+    """training episodes that the reward called a success"""
+    false_successes: int = 0
+    """of these, how many were none by the environment itself: a learned reward was fooled"""
     wall_s_before: float = 0.0
     """s of earlier sessions"""
     started: float = field(default_factory=time.monotonic)
@@ -71,12 +75,19 @@ class Counters:
         """Return s of the run so far: warm start, acting, learning and evaluations; demonstrations left out."""
         return self.wall_s_before + time.monotonic() - self.started
 
+    def count(self, result: EpisodeResult) -> None:
+        """Count whether a training episode was called a success, and was one."""
+        self.claimed_successes += result.success
+        self.false_successes += result.success and not result.true_success
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
         return {
             "env_steps": self.env_steps,
             "episodes": self.episodes,
             "is_learning": self.is_learning,
+            "claimed_successes": self.claimed_successes,
+            "false_successes": self.false_successes,
             "wall_s": self.wall_s,
             "evaluations": [asdict(row) for row in self.evaluations],
         }
@@ -85,13 +96,15 @@ class Counters:
     def from_state_dict(cls, state: dict[str, Any]) -> Counters:
         """Return what `state_dict` was taken of; its clock goes on from here."""
         rows = [EvaluationRow(**row) for row in state["evaluations"]]
-        return cls(state["env_steps"], state["episodes"], state["is_learning"], rows, wall_s_before=state["wall_s"])
+        names = ("env_steps", "episodes", "is_learning", "claimed_successes", "false_successes")
+        return cls(**{name: state[name] for name in names}, evaluations=rows, wall_s_before=state["wall_s"])
 
 
 def episode_metrics(result: EpisodeResult) -> Metrics:
     """Return what metrics.csv shows of a training episode."""
     return {
         "episode/success": float(result.success),
+        "episode/true_success": float(result.true_success),
         "episode/length": float(result.length),
         "episode/return": result.return_,
         "human/intervention_rate": result.interventions / result.length,

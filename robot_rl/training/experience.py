@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import load_dataset, recover
 from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
+from robot_rl.data.transfer import prefetched
 from robot_rl.errors import ConfigError
 from robot_rl.specs import EnvSpec
 from robot_rl.training.config import TrainConfig
 from robot_rl.training.imitation import QuickestSuccesses
-from robot_rl.types import EpisodeInfo, Transition
+from robot_rl.types import EpisodeInfo, Observation, Transition
+
+See = Callable[[Sequence[Observation]], list[Observation]]
+"""Turns consecutive observations into what replay keeps of them."""
 
 
 @dataclass(slots=True)
@@ -45,22 +50,37 @@ def numbered(info: EpisodeInfo, index: int, env_steps: int) -> EpisodeInfo:
 class Experience:
     """An ExperienceSink. Replay holds what the disk holds, so a run that died goes on from its episodes."""
 
-    def __init__(self, config: TrainConfig, spec: EnvSpec, folder: Path, demos: Sequence[Episode]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        spec: EnvSpec,
+        folder: Path,
+        demos: Sequence[Episode],
+        *,
+        replay_spec: EnvSpec | None = None,
+        see: See | None = None,
+        device: str = "cpu",
+    ) -> None:
         """Take the demonstrations; steps come by `restore` and `add`.
 
         Args:
             config: Of the run.
-            spec: Of the environment.
+            spec: Of the environment: what is kept on disk.
             folder: Where the run's episodes are kept.
             demos: To learn from, or none.
+            replay_spec: What replay keeps instead, camera features for images say; None: the same.
+            see: Turns observations into what `replay_spec` says; None: leaves them.
+            device: Where batches are wanted.
         """
-        self.online = ReplayBuffer(spec, config.replay_capacity, seed=config.seed + 1)
-        self.demos = demo_buffer(spec, demos, config) if demos else None
+        replay_spec = replay_spec or spec
+        self._see, self._device = see, device
+        self.online = ReplayBuffer(replay_spec, config.replay_capacity, seed=config.seed + 1)
+        self.demos = self._demo_buffer(replay_spec, demos, config) if demos else None
         if self.demos is None:
             self._mixture = Mixture([self.online], [1.0])
         else:
             self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
-        self._mirror = Mirror(spec, config.mirror, seed=config.seed) if config.mirror else None
+        self._mirror = Mirror(replay_spec, config.mirror, seed=config.seed, device=device) if config.mirror else None
         self._writer = EpisodeWriter(folder, spec)
         self._quickest = QuickestSuccesses()
         self._imitates_itself = config.self_imitation
@@ -75,8 +95,9 @@ class Experience:
     def add(self, transition: Transition) -> None:
         """Append one step to the open episode."""
         self._writer.add(transition)  # first: what cannot be kept is not learnt from either
-        self.online.add(transition)
-        self._episode.append(transition)
+        (seen,) = self._seen([transition])
+        self.online.add(seen)
+        self._episode.append(seen)
 
     def end_episode(self) -> None:
         """Close the open episode, as truncated unless it has ended."""
@@ -90,33 +111,50 @@ class Experience:
         recover(self._writer.folder)
         stored = Stored()
         for episode in load_dataset(self._writer.folder, self._writer.spec):
-            self.online.add_episode(episode)
-            self._imitate(list(episode.transitions()))
+            seen = self._seen(list(episode.transitions()))
+            _add_segment(self.online, seen)
+            self._imitate(seen)
             stored.count(episode)
         return stored
+
+    def _seen(self, transitions: list[Transition]) -> list[Transition]:
+        """Return consecutive steps as replay keeps them."""
+        if self._see is None or not transitions:
+            return transitions
+        seen = self._see([transitions[0].obs, *(transition.next_obs for transition in transitions)])
+        return [
+            replace(transition, obs=obs, next_obs=next_obs)
+            for transition, (obs, next_obs) in zip(transitions, pairwise(seen), strict=True)
+        ]
+
+    def _demo_buffer(self, spec: EnvSpec, demos: Sequence[Episode], config: TrainConfig) -> ReplayBuffer:
+        """Return a buffer that holds the demonstrations, with room for as many of the agent's own steps as replay has."""
+        num_steps = sum(episode.length for episode in demos)
+        buffer = ReplayBuffer(spec, num_steps + config.replay_capacity, seed=config.seed, is_demo=True)
+        for episode in demos:
+            _add_segment(buffer, self._seen(list(episode.transitions())))
+        return buffer
 
     def _imitate(self, episode: Sequence[Transition]) -> None:
         """Let an episode of the agent's own count as a demonstration if it is a quick success."""
         if self.demos is None or not self._imitates_itself or not any(step.success for step in episode):
             return
         if self._quickest.add(len(episode)):
-            self.demos.begin_episode()
-            for transition in episode:
-                self.demos.add(transition)
-            self.demos.end_episode()
+            _add_segment(self.demos, episode)
 
     def batches(self, spec: BatchSpec) -> Iterator[Batch]:
         """Yield batches for ever, `demo_fraction` of each from the demonstrations."""
-        return self._mirrored(self._mixture.batches(spec))
+        return self._delivered(self._mixture.batches(spec))
 
     def demo_batches(self, spec: BatchSpec) -> Iterator[Batch]:
         """Yield batches from the demonstrations alone, for ever."""
         if self.demos is None:
             raise ConfigError("this run has no demonstrations to draw batches from")
-        return self._mirrored(Mixture([self.demos], [1.0]).batches(spec))
+        return self._delivered(Mixture([self.demos], [1.0]).batches(spec))
 
-    def _mirrored(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        return batches if self._mirror is None else self._mirror.map(batches)
+    def _delivered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        there = prefetched(batches, self._device)
+        return there if self._mirror is None else self._mirror.map(there)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the sampling; the steps are on disk."""
@@ -130,10 +168,8 @@ class Experience:
             self._mirror.load_state_dict(state["mirror"])
 
 
-def demo_buffer(spec: EnvSpec, demos: Sequence[Episode], config: TrainConfig) -> ReplayBuffer:
-    """Return a replay buffer that holds the demonstrations, with room for as many of the agent's own steps as replay has."""
-    num_steps = sum(episode.length for episode in demos)
-    buffer = ReplayBuffer(spec, num_steps + config.replay_capacity, seed=config.seed, is_demo=True)
-    for episode in demos:
-        buffer.add_episode(episode)
-    return buffer
+def _add_segment(buffer: ReplayBuffer, transitions: Sequence[Transition]) -> None:
+    buffer.begin_episode()
+    for transition in transitions:
+        buffer.add(transition)
+    buffer.end_episode()

@@ -22,6 +22,7 @@ from robot_rl.training.counters import Counters, EvaluationRow, episode_metrics
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import evaluate
 from robot_rl.training.experience import Experience, numbered
+from robot_rl.training.first_frames import frames_of
 from robot_rl.training.interrupt import GracefulStop
 from robot_rl.training.metrics import MetricsLogger
 from robot_rl.training.progress import Status
@@ -67,8 +68,13 @@ class Trainer:
             report: Told where the run stands every `LOG_EVERY_STEPS` steps, after evaluations and in each phase.
         """
         self.config, self.run, self.env, self.eval_env, self.demos = config, run, env, eval_env, demos
-        self.agent = SAC(env.env_spec, config.sac, seed=config.seed, device=resolve_device(config.device))
-        self.experience = Experience(config, env.env_spec, run.episodes, demos)
+        device = resolve_device(config.device)
+        self.agent = SAC(env.env_spec, config.sac, seed=config.seed, device=device, mirrored=bool(config.mirror))
+        self.agent.set_featurizer(frames_of(demos))
+        self.experience = Experience(
+            config, env.env_spec, run.episodes, demos,
+            replay_spec=self.agent.replay_spec, see=self.agent.replay_obs, device=device,
+        )  # fmt: skip
         self.metrics = MetricsLogger(run.path)
         self.counters = Counters()
         self._batches = self.experience.batches(self.agent.batch_spec)
@@ -215,6 +221,7 @@ class Trainer:
     def _count_episode(self, result: EpisodeResult) -> None:
         """Note how an episode went. Raises DeviceError once a device fails again and again before its first step."""
         self._recent.append(result.success)
+        self.counters.count(result)
         self.metrics.add(episode_metrics(result))
         self._dead_starts = self._dead_starts + 1 if result.fault and result.length == 1 else 0
         if result.fault:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from robot_rl.agents.lazy_metrics import LazyMetrics, as_floats
 from robot_rl.csv_table import format_rows, read_rows, write_rows
 from robot_rl.training.event_file import EventFile
 from robot_rl.types import Metrics
@@ -39,7 +40,8 @@ class MetricsLogger:
         Args:
             metrics: Numbers or 0-d tensors without gradient, added up on their device; only `flush` waits for it.
         """
-        for name, value in metrics.items():
+        values = metrics.unread() if isinstance(metrics, LazyMetrics) else metrics
+        for name, value in values.items():
             # The sum starts from 0.0 so that it never aliases a tensor that its owner writes to again.
             self._sums[name] = self._sums.get(name, 0.0) + value
             self._counts[name] = self._counts.get(name, 0) + 1
@@ -50,7 +52,7 @@ class MetricsLogger:
         A second flush at the same `env_steps` completes the line. Lines of later steps, left by a process that died
         before its checkpoint, are removed.
         """
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        means = {name: total / self._counts[name] for name, total in as_floats(self._sums).items()}
         self._sums, self._counts = {}, {}
         self._write({"env_steps": env_steps, "wall_s": round(wall_s, 3)} | {k: float(f"{v:.6g}") for k, v in means.items()})
         if self._events is None:

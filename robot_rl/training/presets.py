@@ -6,9 +6,13 @@ from dataclasses import replace
 
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
-from robot_rl.training.config import DemoConfig, EvaluationConfig, TrainConfig
+from robot_rl.nn.vision_config import VisionConfig
+from robot_rl.training.config import DemoConfig, EvaluationConfig, RewardConfig, TrainConfig
 
 NO_DEMOS = DemoConfig(episodes=0)
+TWO_CAMERAS = EnvOptions(cameras=("front", "wrist"), object_state=False, image_size=128)
+MIRRORED_ONLY = VisionConfig(num_crops=1)
+"""Every frame as it is and mirrored, and no other versions of it."""
 
 PRESETS: dict[str, tuple[str, TrainConfig]] = {
     "reach": (
@@ -26,13 +30,12 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             task="pick_lift",
             mirror=("x", "y"),
-            env_steps=2000,
+            env_steps=3000,
             sac=replace(
                 SACConfig.from_demonstrations(),
                 target_entropy=-16.0,  # low: where the gripper is shut for good, its density has no bound
                 utd_ratio=6.0,
                 bc_halving_steps=120,
-                bc_weight_min=0.1,
             ),
             evaluation=EvaluationConfig(every=250),
         ),
@@ -44,6 +47,30 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0),
+        ),
+    ),
+    "pick_lift_pixels": (
+        "grasp a cube and lift it; from two cameras, 20 demonstrations and a reward that is learned too",
+        TrainConfig(
+            task="pick_lift",
+            env=TWO_CAMERAS,
+            reward=RewardConfig(source="classifier"),
+            mirror=("y",),
+            env_steps=3000,
+            sac=replace(SACConfig.from_demonstrations(), target_entropy=-16.0, vision=MIRRORED_ONLY),
+            evaluation=EvaluationConfig(every=1000),
+        ),
+    ),
+    "peg_insert_pixels": (
+        "insert a square peg with 0.5 mm clearance; from two cameras, 20 demonstrations and a reward that is learned too",
+        TrainConfig(
+            task="peg_insert",
+            env=TWO_CAMERAS,
+            reward=RewardConfig(source="classifier"),
+            mirror=("y",),
+            env_steps=3000,
+            sac=replace(SACConfig.from_demonstrations(), target_entropy=-6.0, vision=MIRRORED_ONLY),
+            evaluation=EvaluationConfig(every=1000),
         ),
     ),
     "gymnasium": (

@@ -11,6 +11,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -63,6 +64,7 @@ class ProgressDisplay:
         self._status = Status(0, phase="starting")
         self._history: deque[tuple[float, int, int]] = deque()
         self._last_line = -float("inf")
+        self._has_news = False
         self._live = Live(self._panel(), console=self._console, refresh_per_second=4) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -73,25 +75,25 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
-        elif kind is None:
+        elif kind is None and self._has_news:
             self._print_line()
 
     def update(self, status: Status) -> None:
         """Show a new status."""
         now = self._clock()
-        has_news = status.evaluation != self._status.evaluation or status.phase != self._status.phase
-        self._status = status
+        is_due_now = status.evaluation != self._status.evaluation or status.phase != self._status.phase
+        self._status, self._has_news = status, True
         self._history.append((now, status.env_steps, status.updates))
         while len(self._history) > 2 and self._history[1][0] < now - RATE_WINDOW_S:
             self._history.popleft()
         if self._live is not None:
             self._live.update(self._panel())
-        elif has_news or now - self._last_line >= LINE_EVERY_S:
+        elif is_due_now or now - self._last_line >= LINE_EVERY_S:
             self._print_line()
 
     def note(self, message: str) -> None:
         """Print a line that stays, above the panel."""
-        self._console.print(message, highlight=False)
+        self._console.print(message, highlight=False, markup=False)
 
     @property
     def fields(self) -> dict[str, str]:
@@ -122,10 +124,10 @@ class ProgressDisplay:
         for label, value in self.fields.items():
             table.add_row(Text(label, style="dim"), Text(value, style="bold"))
         bar = ProgressBar(total=self._total, completed=min(self._status.env_steps, self._total))
-        return Panel(Group(table, bar), title=self._title, title_align="left")
+        return Panel(Group(table, bar), title=escape(self._title), title_align="left")
 
     def _print_line(self) -> None:
-        self._last_line = self._clock()
+        self._last_line, self._has_news = self._clock(), False
         text = ", ".join(f"{label} {value}" for label, value in self.fields.items())
         self._console.print(Text(f"{self._title}: {text}"), soft_wrap=True)
 

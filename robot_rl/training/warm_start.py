@@ -16,12 +16,14 @@ from robot_rl.training.experience import Experience
 from robot_rl.types import Metrics
 
 NORMALIZER_SAMPLES = 4096
-"""Observations from which the standardisation is fixed where there are no demonstrations."""
+"""Observations from which the standardisation is fixed."""
+NORMALIZER_BYTES = 128 << 20
+"""Fewer where they are images: what the batch may take."""
 
 
 def clone(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
     """Standardise the state by the demonstrations and fit the actor to them."""
-    _standardize(agent, experience.demo_batches(BatchSpec(NORMALIZER_SAMPLES)))
+    _standardize(agent, experience.demo_batches(_normalizer_batch(experience)))
     return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.warm_start.clone_steps)
 
 
@@ -32,8 +34,12 @@ def settle_critic(agent: SAC, experience: Experience, config: TrainConfig) -> Me
 
 def standardize(agent: SAC, experience: Experience) -> None:
     """Standardise the state by the random steps of a run without demonstrations."""
-    _standardize(agent, experience.batches(BatchSpec(NORMALIZER_SAMPLES)))
+    _standardize(agent, experience.batches(_normalizer_batch(experience)))
 
 
 def _standardize(agent: SAC, batches: Iterator[Batch]) -> None:
     agent.set_normalizer({key: value[0] for key, value in next(batches).obs.items()})
+
+
+def _normalizer_batch(experience: Experience) -> BatchSpec:
+    return BatchSpec(min(NORMALIZER_SAMPLES, NORMALIZER_BYTES // (2 * experience.online.layout.nbytes)))

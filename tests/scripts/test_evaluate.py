@@ -37,9 +37,32 @@ def test_a_table_and_a_film_of_the_clone(folder):
     assert (folder / "clone.mp4").stat().st_size > 500
 
 
+def test_a_film_changes_no_result(tmp_path):
+    assert train(tmp_path, "--env-steps", "5", "--sac.eval-action", "sample").returncode == 0  # random even when evaluated
+    plain = measured(tmp_path, "--episodes", "4")
+    assert measured(tmp_path, "--episodes", "4", "--video", "new/folder/film.mp4") == plain
+    assert (tmp_path / "new" / "folder" / "film.mp4").stat().st_size > 500
+
+
+def test_what_cannot_be_filmed_is_told_before_anything_is_measured(folder):
+    task = folder / "run" / "config.json"
+    text = task.read_text()
+    task.write_text(text.replace("toy_env:make", "toy_env:make_blind"))
+    try:
+        done = call_script("evaluate", "run", "--video", "film.mp4", cwd=folder)
+    finally:
+        task.write_text(text)
+    assert done.returncode == 2
+    assert "pygame is not installed" in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("run", "--video", "run"), "run is a folder"),
+        (("run", "--video", "run/config.json/film.mp4"), "run/config.json/film.mp4 cannot be written"),
+        (("run", "--device", "gpu"), "unknown device 'gpu'; known: auto, cpu"),
         (("nosuch",), "nosuch does not exist"),
         ((".",), "is not a run"),
         (("run", "--episodes", "0"), "episodes 0 is below 1"),
@@ -52,6 +75,7 @@ def test_what_cannot_be_measured_is_refused(folder, arguments, message):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert message in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_policy_of_another_environment_is_refused(folder):

@@ -58,7 +58,7 @@ class Trainings:
                 {
                     "success": {"k": self.k(run), "n": 10, "low": 0.0, "high": 1.0},
                     "bc_success": 0.2, "steps_to_95": None, "min_success_after_start": 0.5, "mean_length": 12.5,
-                    "wall_s": 60.0, "updates": 1000, "success_sampled": None, "demonstrator_length": 57.0,
+                    "wall_s": 60.0, "updates": 1000, "success_sampled": None, "clone_length": 41.0, "demonstrator_length": 57.0,
                 }
             )  # fmt: skip
 
@@ -90,6 +90,7 @@ def test_the_page_pools_seeds_and_shows_each(script, study, config):
     assert "17/20 (64% to 95%)" in page  # both seeds together, Wilson
     assert "| 0 | 8/10 (49% to 94%) |" in page
     assert "| 1 | 9/10 (60% to 98%) |" in page
+    assert page.count("| 12.5 | 41.0 | 57.0 |") == 4  # steps of agent, clone and demonstrator, by variant and seed
     assert (config.docs / "tiny.png").stat().st_size < 300_000
 
 
@@ -107,6 +108,19 @@ def test_what_is_kept_of_a_run_is_small(script, study, config):
     files = [path for path in (config.docs / "data").rglob("*") if path.is_file()]
     assert len(files) == 8
     assert all(path.stat().st_size < 10_000 for path in files)
+
+
+def test_what_is_not_a_record_is_left_alone(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    page = (config.docs / "tiny.md").read_text()
+    foreign = script.Study("tiny", study.question, {"by_hand": "reach --sac.utd-ratio 8", **study.variants}, seeds=(0, 1))
+    folder = config.docs / "data" / "tiny" / "by_hand-seed0"
+    folder.mkdir()
+    (folder / "summary.json").write_text('{"task": "reach"}')
+    repeat(script, foreign, script.ExperimentsConfig(runs=config.runs, docs=config.docs, report_only=True))
+    assert (config.docs / "tiny.md").read_text() == page.replace(
+        "experiments.py tiny`.", "experiments.py tiny`. **2 of 6 runs are missing.**"
+    )
 
 
 def test_report_only_trains_nothing(script, study, config):

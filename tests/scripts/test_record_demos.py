@@ -85,11 +85,38 @@ def test_a_demonstrator_that_never_succeeds_is_reported_and_nothing_kept(folder)
             "unknown environment 'reech' (did you mean 'reach'?); known: peg_insert, pick_lift, reach",
         ),
         (("--env", "reach", "--policy", "scriptd"), "unknown policy 'scriptd'"),
+        (("--env", "reach", "--episodes", "0"), "episodes 0 is below 1"),
+        (("--env", "reach", "--episodes", "-3"), "episodes -3 is below 1"),
+        (("--env", "reach", "--past-success", "-1"), "past_success -1 is negative"),
+        (("--env", "gymnasium:Pendulum-v1", "--reward", "dense", "--policy", "lab:Push", "--clumsy"), "not a simulated task"),
     ],
 )
-def test_unknown_names_list_what_exists_without_a_traceback(arguments, message, folder):
+def test_what_cannot_be_is_told_before_anything_is_recorded(arguments, message, folder):
     done = record(*arguments, folder=folder)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_recorded(below, tmp_path):
+    (tmp_path / "file").touch()
+    done = record("--env", "reach", "--episodes", "1", folder=tmp_path / "file" / below)
+    assert done.returncode == 2
+    assert f"--out {tmp_path / 'file' / below} cannot be written: Not a directory" in " ".join(done.stderr.split())
+    assert "recording" not in done.stderr
+
+
+def test_episodes_for_a_classifier_go_on_past_success_or_mostly_fail(tmp_path):
+    done = record("--env", "reach", "--episodes", "2", "--past-success", "4", folder=tmp_path / "successes")
+    assert done.returncode == 0, done.stderr
+    for episode in load_dataset(tmp_path / "successes"):
+        assert episode.successes[-5]
+        assert not episode.successes[:-5].any()
+    clumsy = ("--clumsy", "--keep", "all", "--no-end-at-success")
+    done = record("--env", "reach", "--episodes", "3", *clumsy, folder=tmp_path / "failures")
+    assert done.returncode == 0, done.stderr
+    failures = load_dataset(tmp_path / "failures")
+    assert {episode.length for episode in failures} == {100}
+    assert sum(episode.successes.mean() for episode in failures) < 1.5

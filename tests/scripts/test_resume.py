@@ -1,3 +1,4 @@
+import shutil
 import signal
 
 import pytest
@@ -103,6 +104,8 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path):
     for checkpoint in run.joinpath("checkpoints").iterdir():
         checkpoint.write_bytes(b"")
     assert "none of the 2 checkpoints in run/checkpoints can be read" in refusal("run")
+    shutil.rmtree(run / "checkpoints")  # as that message says
+    assert train(tmp_path, "--resume", "run").returncode == 0
     (run / "config.json").write_text('{"task":')
     assert "config.json is damaged" in refusal("run")
     (run / "config.json").write_text('{"lab": "ours"}')

@@ -19,7 +19,7 @@ SPEC = EnvSpec(
         "state/hole/rotation": ArraySpec((3,)),
         "state/arm/wrench": ArraySpec((12,)),
         "state/gripper/opening": ArraySpec((1,)),
-        "image/front": ArraySpec((4, 4, 3), "uint8"),
+        "state/arm/height": ArraySpec((1,)),
     },
     ActionSpec(("arm/x", "arm/y", "arm/z", "arm/roll", "arm/pitch", "arm/yaw", "gripper")),
     0.1,
@@ -31,7 +31,6 @@ REFLECTION = {"x": np.diag([-1.0, 1.0, 1.0]), "y": np.diag([1.0, -1.0, 1.0])}
 def make_batch(size: int = 64) -> Batch:
     generator = torch.Generator().manual_seed(0)
     obs = {key: torch.randn(2, size, *entry.shape, generator=generator) for key, entry in SPEC.obs.items()}
-    obs["image/front"] = torch.randint(255, (2, size, 4, 4, 3), dtype=torch.uint8)
     return Batch(obs, torch.randn(1, size, 7, generator=generator), *(torch.ones(1, size) for _ in range(3)), torch.ones(size))
 
 
@@ -67,9 +66,41 @@ def test_all_parts_of_a_window_are_mirrored_together():
     ):
         for step in range(2):
             assert torch.equal(mirrored.obs[key][step, :, column] != batch.obs[key][step, :, column], flipped_x)
-    assert torch.equal(mirrored.obs["image/front"], batch.obs["image/front"])
-    assert torch.equal(mirrored.obs["state/gripper/opening"], batch.obs["state/gripper/opening"])
+    for key in ("state/gripper/opening", "state/arm/height"):
+        assert torch.equal(mirrored.obs[key], batch.obs[key])
     assert torch.equal(mirrored.action[..., 2], batch.action[..., 2])
+
+
+CAMERAS = {
+    "state/hole/position": ArraySpec((3,)),
+    "image/front": ArraySpec((2, 4, 3), "uint8"),
+    "feature/wrist": ArraySpec((5, 2, 2), "float16"),
+    "mirrored/wrist": ArraySpec((5, 2, 2), "float16"),
+}
+
+
+def test_pictures_are_mirrored_with_their_window():
+    generator = torch.Generator().manual_seed(0)
+    obs = {key: (100 * torch.rand(2, 64, *entry.shape, generator=generator)).to(getattr(torch, entry.dtype))
+           for key, entry in CAMERAS.items()}  # fmt: skip
+    batch = Batch(obs, torch.ones(1, 64, 2), *(torch.ones(1, 64) for _ in range(3)), torch.ones(64))
+    mirrored = Mirror(EnvSpec("seeing", CAMERAS, ActionSpec(("arm/x", "arm/y")), 0.1, 10), ("y",), seed=0)(batch)
+    assert set(mirrored.obs) == {"state/hole/position", "image/front", "feature/wrist"}
+    is_mirrored = mirrored.action[0, :, 1] < 0
+    assert 16 < is_mirrored.sum() < 48
+    for row, flipped in enumerate(is_mirrored.tolist()):
+        image, feature = obs["image/front"][:, row], obs["mirrored/wrist" if flipped else "feature/wrist"][:, row]
+        assert torch.equal(mirrored.obs["image/front"][:, row], image.flip(2) if flipped else image)
+        assert torch.equal(mirrored.obs["feature/wrist"][:, row], feature)
+        sign = -1.0 if flipped else 1.0
+        assert torch.equal(mirrored.obs["state/hole/position"][:, row, 1], sign * obs["state/hole/position"][:, row, 1])
+
+
+@pytest.mark.parametrize(("left_out", "axes", "problem"), [("", ("x",), "left to right"), ("mirrored/wrist", ("y",), "beside")])
+def test_pictures_that_cannot_be_mirrored_are_refused(left_out, axes, problem):
+    spec = EnvSpec("seeing", {key: CAMERAS[key] for key in CAMERAS if key != left_out}, ActionSpec(("arm/y",)), 0.1, 10)
+    with pytest.raises(ConfigError, match=problem):
+        Mirror(spec, axes, seed=0)
 
 
 def test_two_mirrors_make_four_kinds():

@@ -159,10 +159,16 @@ def test_a_damaged_checkpoint_is_skipped_with_its_name_and_cause(tmp_path, caplo
     assert f"{newest} is damaged" in caplog.text
 
 
-def test_only_damaged_checkpoints_are_an_error_not_a_fresh_start(tmp_path):
-    checkpoints.save(tmp_path, 1, {"x": torch.zeros(8)}).write_bytes(b"")
-    with pytest.raises(RunError, match="none of the 1 checkpoints"):
+def test_only_damaged_checkpoints_are_one_error_not_a_fresh_start(tmp_path, caplog):
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, step, {"x": torch.zeros(8)}).write_bytes(b"")
+    with pytest.raises(RunError, match="none of the 3 checkpoints") as caught:
         checkpoints.latest(tmp_path)
+    message = str(caught.value)
+    assert message.count("is damaged") == 1
+    assert "step_000000003.safetensors is damaged" in message
+    assert f"remove {tmp_path} and resume" in message
+    assert not caplog.records
 
 
 def test_a_checkpoint_of_another_format_says_so(tmp_path, monkeypatch):

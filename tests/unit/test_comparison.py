@@ -21,6 +21,12 @@ def test_the_table_gives_counts_rates_and_doubt():
     assert "0% to 100%" in missing
 
 
+def test_a_title_is_shown_as_it_is():
+    output = io.StringIO()
+    Console(file=output, width=120).print(comparison_table(RESULTS, "runs/a[1] [red]b[/x]"))
+    assert "runs/a[1] [red]b[/x]" in output.getvalue()
+
+
 def test_the_picture_is_drawn_also_without_episodes(tmp_path):
     plot_comparison(RESULTS, tmp_path / "a" / "comparison.png", "peg_insert")
     with Image.open(tmp_path / "a" / "comparison.png") as image:

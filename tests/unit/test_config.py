@@ -52,6 +52,8 @@ def test_a_file_without_a_task_is_no_configuration():
         (CUSTOM, {"seed": -1}),
         (CUSTOM, {"random_steps": -1}),
         (CUSTOM, {"threads": -1}),
+        (CUSTOM, {"threads": 100_000}),
+        (CUSTOM, {"seed": 2**63}),
         (CUSTOM, {"demo_fraction": 1.1}),
         (DemoConfig(), {"episodes": -1}),
         (WarmStartConfig(), {"clone_steps": -1}),

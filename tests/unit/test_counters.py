@@ -1,6 +1,6 @@
 import json
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -47,7 +47,17 @@ def test_the_clock_goes_on_without_the_time_between_two_sessions():
 def test_an_episodes_metrics_are_shares_of_its_steps():
     assert episode_metrics(result(4, True)) == {
         "episode/success": 1.0,
+        "episode/true_success": 0.0,
         "episode/length": 4.0,
         "episode/return": 1.0,
         "human/intervention_rate": pytest.approx(0.25),
     }
+
+
+def test_false_successes_are_those_that_were_called_one_and_were_none():
+    counters = Counters()
+    for success, true_success in ((True, True), (True, False), (False, True), (False, False)):
+        counters.count(replace(result(5, success), true_success=true_success))
+    assert (counters.claimed_successes, counters.false_successes) == (2, 1)
+    again = Counters.from_state_dict(counters.state_dict())
+    assert (again.claimed_successes, again.false_successes) == (2, 1)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from robot_rl.agents.lazy_metrics import LazyMetrics
 from robot_rl.csv_table import read_rows
 from robot_rl.training.metrics import MetricsLogger
 
@@ -36,6 +37,15 @@ def test_a_tensor_that_its_owner_overwrites_still_counts_as_it_was(tmp_path):
         metrics.add({"critic/loss": static})
         static.fill_(100.0)
         assert metrics.flush(1, 0.0) == {"critic/loss": 2.0}
+
+
+def test_lazy_metrics_stay_unread_until_the_flush(tmp_path):
+    with MetricsLogger(tmp_path) as metrics:
+        for loss in (1.0, 3.0):
+            lazy = LazyMetrics({"critic/loss": torch.tensor(loss), "episode/length": 4})
+            metrics.add(lazy)
+            assert isinstance(lazy.unread()["critic/loss"], torch.Tensor)
+        assert metrics.flush(1, 0.0) == {"critic/loss": 2.0, "episode/length": 4.0}
 
 
 def test_metrics_may_appear_later(tmp_path):

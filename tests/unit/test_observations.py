@@ -66,6 +66,12 @@ def test_pose_can_be_in_the_base_frame():
     check_pose(observe(ObservationConfig(relative=False)), "arm", NOW)
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_height_is_above_the_base_wherever_the_episode_started(relative):
+    obs = observe(ObservationConfig(arm_quantities=("height",), relative=relative, gripper=False))
+    assert {key: value.tolist() for key, value in obs.items()} == {"state/arm/height": [pytest.approx(0.2)]}
+
+
 @pytest.mark.parametrize("key", ["twist", "wrench"])
 def test_twist_and_wrench_are_along_the_axes_of_the_action(key):
     base = {"twist": TWIST, "wrench": WRENCH}[key]
@@ -188,7 +194,7 @@ def test_what_does_not_exist_is_named(config, cause):
 
 
 def test_bad_settings_say_why():
-    with pytest.raises(ConfigError, match=r"\['speed'\]; known: position, rotation"):
+    with pytest.raises(ConfigError, match=r"\['speed'\]; known: height, position, rotation"):
         ObservationConfig(arm_quantities=("speed",))
     with pytest.raises(ConfigError, match="frame_stack 0"):
         ObservationConfig(frame_stack=0)

@@ -71,6 +71,14 @@ def test_a_log_file_gets_a_line_now_and_then(display, clock, output):
     assert all(line.startswith("peg_insert: ") for line in lines)
 
 
+def test_a_log_file_gets_no_line_twice(display, output):
+    with display:
+        display.update(Status(10, phase="training"))
+        display.update(Status(20, phase="final evaluation"))
+    phases = [line.split(",")[0] for line in output.getvalue().splitlines()]
+    assert phases == ["peg_insert: phase training", "peg_insert: phase final evaluation"]
+
+
 def test_a_log_file_gets_every_evaluation_at_once(display, output):
     display.update(Status(10))
     display.update(Status(11, evaluation=(7, 20), recent_success=0.45, intervention_rate=0.25))
@@ -82,12 +90,12 @@ def test_a_log_file_gets_every_evaluation_at_once(display, output):
 
 def test_a_terminal_shows_a_panel_that_is_closed_on_errors(clock, output):
     console = Console(file=output, force_terminal=True, width=80, height=20)
-    display = ProgressDisplay("peg_insert", 1000, console=console, clock=clock)
+    display = ProgressDisplay("peg_insert: runs/[red]1", 1000, console=console, clock=clock)
 
     def fail():
         with display:
             display.update(Status(250, evaluation=(3, 20)))
-            display.note("a line that stays")
+            display.note("a line that stays [/x]")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -95,7 +103,8 @@ def test_a_terminal_shows_a_panel_that_is_closed_on_errors(clock, output):
     text = output.getvalue()
     assert "250/1000" in text
     assert "3/20" in text
-    assert "a line that stays" in text
+    assert "a line that stays [/x]" in text
+    assert "runs/[red]1" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor was hidden and is back
 
 

@@ -48,6 +48,8 @@ def test_the_summary_has_what_readers_expect(trainer):
     assert set(summary["success"]) == {"k", "n", "low", "high"}
     assert summary["success"]["n"] == 3
     assert summary["bc_success"] == final.clone.success_rate
+    assert summary["clone_length"] == final.clone.mean_length
+    assert summarize(trainer, replace(final, clone=final.demonstrator))["clone_length"] == final.demonstrator.mean_length
     assert summary["demonstrator_success"] == 1.0
 
 
@@ -78,7 +80,7 @@ def test_a_run_without_demonstrations_compares_with_nothing(tmp_path):
     final = measure_final(trainer, None)
     summary = write_report(trainer, final)
     assert [row.name for row in final.table_rows()] == ["agent", "agent, sampled"]
-    assert summary["bc_success"] is summary["demonstrator_success"] is None
+    assert summary["bc_success"] is summary["clone_length"] is summary["demonstrator_success"] is None
     assert summary["demos"] == 0
     assert not list((tmp_path / "run" / "videos").iterdir())
 

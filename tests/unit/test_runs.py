@@ -93,6 +93,21 @@ def test_create_never_overwrites(folder):
         RunFolder.create(folder, Config())
 
 
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"run cannot be made .*choose another run folder"):
+        RunFolder.create(tmp_path / "file" / "run", Config())
+    with pytest.raises(RunError, match="file is not a folder; runs lie under"):
+        RunFolder.open(tmp_path / "file")
+
+
+def test_a_table_that_is_no_text_is_named(folder):
+    with RunFolder.create(folder, Config()) as run:
+        (folder / "evaluations.csv").write_bytes(b"\xff\xfe")
+        with pytest.raises(RunError, match=r"evaluations\.csv is damaged"):
+            run.evaluations()
+
+
 def test_create_refuses_somebody_elses_folder(folder):
     folder.mkdir()
     (folder / "thesis.tex").write_text("")
@@ -151,7 +166,6 @@ def test_settings_that_may_differ_are_taken_over(folder):
         (lambda folder: (folder / "config.json").write_text('{"task": "pe'), "config.json is damaged"),
         (lambda folder: (folder / "config.json").write_text("[1]"), "damaged: it holds a list"),
         (lambda folder: (folder / "config.json").unlink(), "is not a run: it has no config.json"),
-        (lambda folder: (folder / "environment.json").write_text(""), "environment.json is damaged"),
     ],
 )
 def test_resume_of_a_damaged_folder_says_what_is_wrong(folder, damage, message):
@@ -159,6 +173,17 @@ def test_resume_of_a_damaged_folder_says_what_is_wrong(folder, damage, message):
     damage(folder)
     with pytest.raises(RunError, match=message):
         RunFolder.resume(folder)
+
+
+@pytest.mark.parametrize("text", [None, "", '{"sessions": [', "[1]", "{}", '{"sessions": 3}'])
+def test_a_damaged_provenance_is_written_anew_and_said_so(folder, text, caplog):
+    RunFolder.create(folder, Config()).close()
+    path = folder / "environment.json"
+    path.unlink() if text is None else path.write_text(text)
+    RunFolder.resume(folder).close()
+    [session] = json.loads(path.read_text())["sessions"]
+    assert "started_at" in session
+    assert f"{path} is written anew, without the run's earlier sessions" in caplog.text
 
 
 def test_a_path_that_does_not_exist_is_not_made_by_opening(folder):
