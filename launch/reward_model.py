@@ -115,7 +115,10 @@ def _train(config: TrainConfig, run: RunFolder, spec: EnvSpec) -> None:
     folders = [run.path / DATA / part.name for part in parts(config)]
     demos = Path(config.demos.folder) if config.demos.folder is not None else run.path / "demos"
     folders += [demos] if config.demos.episodes > 0 else []
-    classifier = ClassifierConfig(state=tuple(sorted(key for key in spec.obs if key.startswith("state/"))))
+    classifier = ClassifierConfig(
+        state=tuple(sorted(key for key in spec.obs if key.startswith("state/"))),
+        max_identical=spec.max_steps,  # simulated cameras without noise do stand still once the arm has left their view
+    )
     train_reward.main(
         train_reward.TrainRewardConfig(
             data=tuple(folders), out=run.path / MODEL, seed=config.seed, device=config.device, classifier=classifier

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from command_line import run_script, show_log
+from command_line import parse, run_script, show_log
 from rich.console import Console
 from rich.table import Table
 
 from robot_rl.atomic_file import write_json
 from robot_rl.data.spec_json import check_same_spec
 from robot_rl.errors import ConfigError
+from robot_rl.nn.memory import keep_freed_memory
 from robot_rl.plain import to_plain
 from robot_rl.provenance import describe
 from robot_rl.rewards.classifier_file import FILE
@@ -152,6 +153,7 @@ def main(config: TrainRewardConfig) -> None:
     """
     console = Console(stderr=True)
     show_log(console)
+    keep_freed_memory()
     if (config.out / FILE).exists():
         raise ConfigError(f"{config.out} holds a classifier already; give another --out, so that each version stays")
     data, added, tests = (load(config, folders) for folders in (config.data, config.add_policy_episodes, config.test))
@@ -189,4 +191,4 @@ def _show(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    run_script(lambda: main(tyro.cli(TrainRewardConfig, description=__doc__)))
+    run_script(lambda: main(parse(TrainRewardConfig, __doc__)))

@@ -24,6 +24,7 @@ from robot_rl.errors import ConfigError, SpecMismatch
 from robot_rl.nn.actor_critic import Inputs
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
+from robot_rl.nn.hidden_places import hide_places
 from robot_rl.nn.memory import keep_freed_memory
 from robot_rl.nn.optimizer import Adam, polyak_
 from robot_rl.nn.precision import product_dtype
@@ -238,14 +239,18 @@ class SAC:
         )
 
     def _look(self, obs: Mapping[str, Tensor]) -> tuple[Inputs, Inputs]:
-        """Return the inputs of the first and of the last observation of each window; images are shifted at random."""
-        shift = self.config.vision.crop_pad
-        shifted = {
-            key: random_shift(value, shift, self.generator) if key.startswith("image/") else value for key, value in obs.items()
-        }
-        both = self.networks.inputs(shifted)
+        """Return the inputs of the first and of the last observation of each window, what the cameras saw augmented."""
+        both = self.networks.inputs({key: self._augmented(key, value) for key, value in obs.items()})
         first, last = ({key: view[index] for key, view in both.views.items()} for index in (0, 1))
         return Inputs(both.state[0], first), Inputs(both.state[1], last)
+
+    def _augmented(self, key: str, value: Tensor) -> Tensor:
+        vision = self.config.vision
+        if key.startswith("image/"):
+            return random_shift(value, vision.crop_pad, self.generator)
+        if key.startswith("feature/") and vision.hidden_share > 0.0:
+            return hide_places(value, vision.hidden_share, self.generator)
+        return value
 
     def _shaped_reward(self, reward: Tensor, discount: Tensor) -> Tensor:
         """Scale, and add the bias of all k steps that were summed: 1 + d + ... + d**(k-1) times; `discount` is d**k."""
@@ -303,20 +308,22 @@ class SAC:
     # Actor and temperature
 
     def _update_actor(self, step: Transitions, bc_weight: float) -> dict[str, Tensor]:
-        loss, metrics = self._actor_loss(step, self._noise(step.continuous), bc_weight)
+        # As a tensor: a number that decays would become a constant of what is captured, and compile again where it is not.
+        weight = torch.full((), bc_weight, device=step.reward.device) if bc_weight > 0.0 else None
+        loss, metrics = self._actor_loss(step, self._noise(step.continuous), weight)
         self._actor_optimizer.minimize(loss)
         alpha = self.log_alpha.exp()
         # Loss: alpha * (entropy - target_entropy). Its derivative by log_alpha is itself.
         self._temperature_optimizer.step([alpha * (metrics["actor/entropy"] - self._target_entropy)])
         return {**metrics, "actor/temperature": alpha}
 
-    def _actor_loss(self, step: Transitions, noise: Tensor, bc_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def _actor_loss(self, step: Transitions, noise: Tensor, bc_weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_std = self.actor(self.actor.see(step.now))
         action, log_prob = squashed_sample(mean, log_std, noise)
         q = self._actor_value(self._value(step, action))  # [B]
         loss = (self.log_alpha.exp() * log_prob - q).mean()
         metrics = {"actor/q": q.detach().mean(), "actor/entropy": -log_prob.detach().mean()}
-        if bc_weight > 0.0:
+        if bc_weight is not None:
             cloning = self._cloning_loss(step, torch.tanh(mean), q.detach())
             loss = loss + bc_weight * cloning
             metrics["actor/cloning"] = cloning.detach()

@@ -75,7 +75,9 @@ class _Courier:
         consumer.wait_stream(self._stream)
         for tensor in _tensors(there):
             tensor.record_stream(consumer)  # before the consumer is done, its memory is not given to a later batch
-        self._begun.append(consumer.record_event())
+        begun = torch.cuda.Event()
+        begun.record(consumer)
+        self._begun.append(begun)
         return there
 
 

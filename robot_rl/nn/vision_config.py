@@ -28,6 +28,8 @@ class VisionConfig:
     """from a feature map to a vector: embedding (SERL's), softmax (expected coordinates) or flat (every location)"""
     embeddings: int = 8
     """learned weightings of the map, per channel, that `embedding` sums with (SERL: 8)"""
+    hidden_share: float = 0.1
+    """share of the places of a feature map, and of its channels, that are hidden at random while learning; 0: none"""
     bottleneck: int = 64
     """features per camera that actor and critics get"""
 
@@ -35,5 +37,7 @@ class VisionConfig:
         for name in ("components", "num_crops", "embeddings", "bottleneck"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"vision.{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0.0 <= self.hidden_share < 1.0:
+            raise ConfigError(f"vision.hidden_share is {self.hidden_share:g}; it must be at least 0 and below 1")
         if self.crop_pad < 0:
             raise ConfigError(f"vision.crop_pad is {self.crop_pad} px; it must not be negative")

@@ -106,6 +106,12 @@ class Experience:
         self._imitate(self._episode)
         self._episode = []
 
+    @property
+    def last_episode(self) -> str:
+        """Name of the newest complete episode on disk."""
+        path = self._writer.last_path
+        return "" if path is None else path.name
+
     def restore(self) -> Stored:
         """Put the episodes on disk into replay, oldest first; one that its writer left open is closed, as truncated."""
         recover(self._writer.folder)

@@ -15,6 +15,7 @@ from robot_rl.data.episode import Episode
 from robot_rl.envs.factory import Env
 from robot_rl.envs.rollout import EpisodeResult, EpisodeTally, build_transition, first_stamp
 from robot_rl.errors import DeviceError, RunError
+from robot_rl.rewards.verdicts import add_verdicts
 from robot_rl.runs import RunFolder
 from robot_rl.training import checkpoints
 from robot_rl.training.config import TrainConfig
@@ -172,6 +173,7 @@ class Trainer:
         obs, reset_info = self.env.reset(seed=seed)
         self.agent.begin_episode()
         tally, stamp, is_over = EpisodeTally(), first_stamp(reset_info), False
+        truth: list[bool] = []
         self.experience.begin_episode(numbered(EpisodeInfo(self.config.task, "policy", seed), index, self.counters.env_steps))
         try:
             while not (is_over or self.is_finished or stop.requested):
@@ -185,11 +187,18 @@ class Trainer:
                 obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
                 if not step_info["fault"]:  # at a fault nothing was measured: the observation is a repetition
                     self.experience.add(transition)
+                    truth.append(step_info["true_success"])
                     self._after_step()
         finally:
             self.experience.end_episode()
+            self._keep_truth(truth)
         if is_over:  # one that was cut says nothing about success
             self._count_episode(tally.result())
+
+    def _keep_truth(self, truth: list[bool]) -> None:
+        """Note beside the episode where it truly succeeded, if all that it stores is a classifier's opinion."""
+        if self.config.reward.source == "classifier" and truth:
+            add_verdicts(self.run.episodes, {self.experience.last_episode: np.array(truth)})
 
     def _act(self, obs: Observation) -> np.ndarray:
         if self.demos or self.counters.is_learning:

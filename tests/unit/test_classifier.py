@@ -164,7 +164,7 @@ def test_other_crops_are_refused_also_after_loading(tmp_path):
     SuccessClassifier(replace(SPEC, extra={"crop/front": "0 0 40 40"}), BOTH).save(tmp_path)
     loaded = SuccessClassifier.load(tmp_path)
     loaded.check(replace(SPEC, extra={"crop/front": "0 0 40 40", "crop/side": "1 1 2 2"}))
-    with pytest.raises(SpecMismatch, match="front uint8 .* cropped to 0 0 40 40.*front uint8 .* cropped to 8 0 40 40"):
+    with pytest.raises(SpecMismatch, match=r"front uint8 .* cropped to 0 0 40 40.*front uint8 .* cropped to 8 0 40 40"):
         loaded.check(replace(SPEC, extra={"crop/front": "8 0 40 40"}))
 
 

@@ -13,8 +13,10 @@ from toy_run import CONFIG, WITHOUT_DEMOS, toy_trainer
 from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import list_episodes, load_dataset
 from robot_rl.errors import DeviceError, RunError
+from robot_rl.rewards.verdicts import read_verdicts
 from robot_rl.runs import RunFolder
 from robot_rl.training import checkpoints
+from robot_rl.training.config import RewardConfig
 from robot_rl.training.experience import numbered
 from robot_rl.training.seeds import episode_seed
 
@@ -349,3 +351,28 @@ def test_the_run_folder_has_policies_that_act(tmp_path):
     obs, _ = trainer.env.reset(seed=0)
     assert not np.allclose(clone.act(obs, explore=False), trainer.agent.act(obs, explore=False))
     assert toy_trainer(tmp_path / "other", WITHOUT_DEMOS).clone_policy() is None
+
+
+class Deceived(Point):
+    """What `Judged` makes of it with a classifier that calls every third step of an episode a success."""
+
+    def step(self, action):
+        obs, _, success, truncated, info = super().step(action)
+        claimed = self._steps == 3
+        return obs, float(claimed), claimed, truncated, {**info, "success": claimed, "true_success": success}
+
+
+def test_what_was_true_is_kept_beside_episodes_that_a_classifier_judged(tmp_path):
+    trainer = toy_trainer(tmp_path, replace(CONFIG, reward=RewardConfig(source="classifier")), env=Deceived())
+    trainer.train()
+    verdicts = read_verdicts(tmp_path / "episodes")
+    names = [path.name for path in list_episodes(tmp_path / "episodes")]
+    assert set(verdicts) == set(names)
+    claimed = [name for name, episode in zip(names, stored(tmp_path), strict=True) if episode.success]
+    assert trainer.counters.claimed_successes == len(claimed) > 0
+    assert trainer.counters.false_successes == sum(not verdicts[name] for name in claimed) > 0
+
+
+def test_where_the_environment_itself_pays_there_is_nothing_to_keep(tmp_path):
+    toy_trainer(tmp_path).train()
+    assert not read_verdicts(tmp_path / "episodes")

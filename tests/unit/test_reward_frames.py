@@ -107,7 +107,8 @@ def test_folders_without_cameras_or_episodes_say_so(tmp_path):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("folds", [2, 3, 5])
 def test_all_but_one_part_always_shows_both_classes(folds, seed):
-    episodes = labelled([*(always(i) for i in range(6)), success(), failure(), failure(1)])
+    episodes = [label_episode(f"a{i}", always(i), CAMERAS, starts_with_success=True) for i in range(6)]
+    episodes += labelled([success(), failure(), failure(1)])
     fold = deal_folds(episodes, folds, seed)
     assert set(fold) == set(range(folds))
     assert np.ptp(np.bincount(fold)) <= 1

@@ -141,7 +141,7 @@ def test_the_actor_learns_once_every_so_many_critic_updates():
 def test_the_actors_pass_holds_no_gradient_of_the_critics():
     agent = SAC(SPEC, SMALL)
     step = agent._prepare(make_batch())
-    loss, _ = agent._actor_loss(step, torch.randn(16, 2), 0.0)
+    loss, _ = agent._actor_loss(step, torch.randn(16, 2), None)
     leaves, pending = set(), [loss.grad_fn]
     while pending:
         node = pending.pop()
