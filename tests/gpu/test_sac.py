@@ -23,7 +23,8 @@ def draw_on_the_cpu(agent: SAC, monkeypatch) -> None:
     chosen = [torch.randperm(config.num_critics, generator=generator)[: config.num_min_critics] for _ in range(8)]
     draws = iter(chosen)
     monkeypatch.setattr(agent, "_draw_members", lambda: next(draws).to(agent.generator.device))
-    monkeypatch.setattr("robot_rl.agents.sac.random_shift", lambda images, pad, generator: images)
+    for augmentation in ("random_shift", "hide_places"):
+        monkeypatch.setattr(f"robot_rl.agents.sac.{augmentation}", lambda view, amount, generator: view)
 
 
 def assert_same_gradients(found: SAC, expected: SAC) -> None:
