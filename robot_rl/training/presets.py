@@ -11,8 +11,11 @@ from robot_rl.training.config import DemoConfig, EvaluationConfig, RewardConfig,
 
 NO_DEMOS = DemoConfig(episodes=0)
 TWO_CAMERAS = EnvOptions(cameras=("front", "wrist"), object_state=False, image_size=128)
-MIRRORED_ONLY = VisionConfig(num_crops=1)
-"""Every frame as it is and mirrored, and no other versions of it."""
+FROM_PIXELS = replace(
+    SACConfig.from_demonstrations(),
+    bc_halving_steps=400,  # eyes learn more slowly than a state vector is read
+    vision=VisionConfig(num_crops=1, hidden_share=0.2),  # every frame as it is and mirrored, with holes
+)
 
 PRESETS: dict[str, tuple[str, TrainConfig]] = {
     "reach": (
@@ -57,7 +60,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             reward=RewardConfig(source="classifier"),
             mirror=("y",),
             env_steps=3000,
-            sac=replace(SACConfig.from_demonstrations(), target_entropy=-16.0, vision=MIRRORED_ONLY),
+            sac=replace(FROM_PIXELS, target_entropy=-16.0),
             evaluation=EvaluationConfig(every=1000),
         ),
     ),
@@ -69,7 +72,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             reward=RewardConfig(source="classifier"),
             mirror=("y",),
             env_steps=3000,
-            sac=replace(SACConfig.from_demonstrations(), target_entropy=-6.0, vision=MIRRORED_ONLY),
+            sac=replace(FROM_PIXELS, target_entropy=-6.0),
             evaluation=EvaluationConfig(every=1000),
         ),
     ),
