@@ -47,6 +47,7 @@ class StudyRun:
 
 
 PEG = "peg_insert"
+PIXELS = "pick_lift_pixels --reward.source env"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
 NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
 HIL_SERL = (
@@ -67,9 +68,34 @@ STUDIES = {
         ),
         Study(
             "pick_lift",
-            "Does lifting reach 95% within 2,000 steps without ever falling below the cloned policy?",
+            "Does lifting reach 95% within 2,000 of 3,000 steps without ever falling below the cloned policy?",
             {"default": "pick_lift"},
             seeds=(0, 1, 2, 3, 4),
+        ),
+        Study(
+            "pick_lift_pixels",
+            "Does lifting from two cameras, paid by a classifier, reach 95% true success within 3,000 steps?",
+            {"default": "pick_lift_pixels"},
+        ),
+        Study(
+            "peg_insert_pixels",
+            "How far does insertion from two cameras, paid by a classifier, get within 3,000 steps?",
+            {"default": "peg_insert_pixels"},
+        ),
+        Study(
+            "feature_replay",
+            "What do versions of a frame, holes, finer maps and pooling do for lifting from cameras? (The true state pays.)",
+            {
+                "default": PIXELS,
+                "crops_2": f"{PIXELS} --sac.vision.num-crops 2",
+                "crops_4": f"{PIXELS} --sac.vision.num-crops 4",
+                "no_mirror": f"{PIXELS} --mirror",
+                "no_holes": f"{PIXELS} --sac.vision.hidden-share 0",
+                "stage_8": f"{PIXELS} --sac.vision.backbone.stage 8 --sac.vision.components 12",
+                "softmax": f"{PIXELS} --sac.vision.pool softmax",
+                "embedding": f"{PIXELS} --sac.vision.pool embedding",
+                "online_cnn": f"{PIXELS} --sac.vision.encoder cnn",
+            },
         ),
         Study(
             "foreign",
