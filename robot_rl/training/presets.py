@@ -13,7 +13,6 @@ NO_DEMOS = DemoConfig(episodes=0)
 TWO_CAMERAS = EnvOptions(cameras=("front", "wrist"), object_state=False, image_size=128)
 FROM_PIXELS = replace(
     SACConfig.from_demonstrations(),
-    bc_halving_steps=400,  # eyes learn more slowly than a state vector is read
     vision=VisionConfig(num_crops=1, hidden_share=0.2),  # every frame as it is and mirrored, with holes
 )
 
