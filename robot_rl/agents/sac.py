@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from robot_rl.agents.lazy_metrics import LazyMetrics
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.agents.sac_policy import ActingNetworks, SACPolicy
 from robot_rl.agents.targets import td_target
+from robot_rl.agents.transitions import Transitions
 from robot_rl.data.batch import Batch, BatchSpec
 from robot_rl.errors import ConfigError, SpecMismatch
 from robot_rl.nn.actor_critic import Inputs
@@ -31,30 +32,6 @@ from robot_rl.nn.precision import product_dtype
 from robot_rl.nn.random_shift import random_shift
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Metrics, Observation
-
-
-@dataclass(frozen=True, slots=True)
-class Transitions:
-    """A batch as the networks see it."""
-
-    obs: Mapping[str, Tensor]
-    """[B, D_key] a key, not standardised."""
-    now: Inputs
-    """[B, ...]."""
-    following: Inputs
-    """[B, ...], n steps later."""
-    action: Tensor
-    """[B, A], all dimensions."""
-    continuous: Tensor
-    """[B, Ac], the continuous ones."""
-    reward: Tensor
-    """[B], scaled and biased."""
-    terminated: Tensor
-    """[B]."""
-    discount: Tensor
-    """[B]."""
-    is_demo: Tensor
-    """[B]."""
 
 
 class SAC:
