@@ -33,10 +33,11 @@ lint: $(TEST_READY)
 	.venv/bin/lint-imports
 	$(PYTHON) -m pyright
 
-bench: $(TRAIN_READY)
+bench: $(PIXELS_READY)
 	$(PYTHON) launch/benchmark.py sim
 	$(PYTHON) launch/benchmark.py replay
 	$(PYTHON) launch/benchmark.py learner
+	$(PYTHON) launch/benchmark.py learner encoder --pixels
 
 experiments: $(TEST_READY)
 	$(PYTHON) launch/experiments.py

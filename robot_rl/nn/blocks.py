@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class HiddenLinear(nn.Linear):
-    """A linear layer between two hidden layers, where most of the arithmetic is. It may multiply in a shorter type."""
+    """A linear layer where most of the arithmetic is: between hidden layers, or behind an eye. May multiply in a shorter type."""
 
     product_dtype: torch.dtype = torch.float32
 
@@ -130,7 +130,7 @@ class EnsembleMLP(nn.Module):
 
 
 def set_product_dtype(module: nn.Module, dtype: torch.dtype) -> None:
-    """Let all perceptrons inside `module` multiply hidden layers in `dtype`."""
+    """Let all perceptrons and eyes inside `module` multiply hidden layers in `dtype`."""
     for part in module.modules():
         if isinstance(part, HiddenLinear | EnsembleMLP):
             part.product_dtype = dtype

@@ -19,6 +19,6 @@ def hide_places(features: Tensor, share: float, generator: torch.Generator) -> T
     """
     *leading, channels, height, width = features.shape
     draw = {"generator": generator, "device": features.device}
-    places = torch.rand(*leading, 1, height, width, **draw) >= share
-    layers = torch.rand(*leading, channels, 1, 1, **draw) >= share
-    return features * (places / (1.0 - share)) * (layers / (1.0 - share))
+    places = (torch.rand(*leading, 1, height, width, **draw) >= share) / (1.0 - share)
+    layers = (torch.rand(*leading, channels, 1, 1, **draw) >= share) / (1.0 - share)
+    return (features * places).mul_(layers)

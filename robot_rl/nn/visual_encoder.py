@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.errors import ConfigError, SpecMismatch
+from robot_rl.nn.blocks import HiddenLinear
 from robot_rl.nn.pooling import build_pooling
 from robot_rl.nn.random_shift import random_shift
 from robot_rl.nn.small_cnn import SmallCNN
@@ -73,7 +74,7 @@ class _Eye(nn.Module):
         self.cnn = SmallCNN(shape, generator) if config.encoder == "cnn" else None
         shape = shape if self.cnn is None else self.cnn.out_shape
         self.pooling = build_pooling(config.pool, shape, embeddings=config.embeddings, generator=generator)
-        self.bottleneck = nn.Linear(self.pooling.dim, config.bottleneck)
+        self.bottleneck = HiddenLinear(self.pooling.dim, config.bottleneck)
         self.norm = nn.LayerNorm(config.bottleneck)
         nn.init.xavier_uniform_(self.bottleneck.weight, generator=generator)
         nn.init.zeros_(self.bottleneck.bias)
