@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class HiddenLinear(nn.Linear):
-    """A linear layer where most of the arithmetic is: between hidden layers, or behind an eye. May multiply in a shorter type."""
+    """A linear layer with much arithmetic, between hidden layers or behind an eye. It may multiply in a shorter type."""
 
     product_dtype: torch.dtype = torch.float32
 
