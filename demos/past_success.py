@@ -36,7 +36,11 @@ class Hold:
 
 
 class PastSuccess(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
-    """Ends an episode some steps after its first success, as truncated; the hand soon holds what it has reached."""
+    """Ends an episode some steps after its first success, as truncated.
+
+    In one half of the episodes the hand soon holds what it has reached, in the other the policy goes on: a learner that
+    overshoots has succeeded too, and a classifier that never saw it would not pay for it.
+    """
 
     env_spec: EnvSpec
     observation_space: gym.spaces.Dict
@@ -57,16 +61,19 @@ class PastSuccess(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray])
         self._steps = steps
         self._left: int | None = None
         self._hold = Hold(env.env_spec.action, np.random.default_rng(0))
+        self._holds = True
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode."""
         self._left = None
-        self._hold = Hold(self.env_spec.action, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        self._holds = bool(rng.random() < 0.5)
+        self._hold = Hold(self.env_spec.action, rng)
         return self.env.reset(seed=seed, options=options)
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Execute `action`, [A] in [-1, 1], or hold; `info["action"]` tells what was executed."""
-        holds = self._left is not None and self._steps - self._left >= REACTION_STEPS
+        holds = self._holds and self._left is not None and self._steps - self._left >= REACTION_STEPS
         obs, reward, terminated, truncated, info = self.env.step(self._hold(action) if holds else action)
         if self._left is not None:
             self._left -= 1

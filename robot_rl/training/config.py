@@ -82,7 +82,7 @@ class RewardConfig:
     """episodes to train it on that reach success"""
     failure_episodes: int = 20
     """episodes to train it on in which a clumsy hand tries again and again, and mostly fails"""
-    past_success_steps: int = 10
+    past_success_steps: int = 15
     """steps for which those that succeed go on after their first success"""
 
     def __post_init__(self) -> None:

@@ -31,6 +31,10 @@ def station(goal=0.059, max_steps=30, ends=False):
     return RobotEnv(robot, config=config, reward=reward, reset=DrivenReset(HOME)), robot
 
 
+HOLDS, GOES_ON = 2, 0
+"""Seeds of an episode of either kind."""
+
+
 def play(env, seed=0):
     env.reset(seed=seed)
     steps = [env.step(ACTION)]
@@ -59,9 +63,23 @@ def test_an_episode_ends_so_many_steps_after_its_first_success(steps):
     assert robot.num_stops > 0
 
 
+def test_in_other_episodes_the_policy_goes_on_past_success():
+    env, _ = station()
+    played = play(PastSuccess(env, 10), seed=GOES_ON)
+    assert all(step[4]["action"].tolist() == ACTION.tolist() for step in played)
+    assert sum(step[4]["success"] for step in played) == 11
+
+
+def test_both_kinds_of_episodes_are_about_as_frequent():
+    env, _ = station()
+    past = PastSuccess(env, REACTION_STEPS + 1)
+    holds = [play(past, seed)[-1][4]["action"].tolist() != ACTION.tolist() for seed in range(30)]
+    assert 8 <= sum(holds) <= 22
+
+
 def test_the_hand_stays_where_it_succeeded_and_the_gripper_goes_on():
     env, _ = station()
-    played = play(PastSuccess(env, 10))
+    played = play(PastSuccess(env, 10), seed=HOLDS)
     before, after = played[: 3 + REACTION_STEPS], played[3 + REACTION_STEPS :]
     assert all(step[4]["action"].tolist() == ACTION.tolist() for step in before)
     assert all(np.abs(step[4]["action"][:3]).max() < 0.8 for step in after)
