@@ -30,7 +30,7 @@ class HiddenLinear(nn.Linear):
         """Map float32 [..., in] to float32 [..., out]."""
         if self.product_dtype == torch.float32:
             return super().forward(input)
-        return F.linear(input.to(self.product_dtype), self.weight.to(self.product_dtype)).float() + self.bias
+        return F.linear(input.to(self.product_dtype), self.weight.to(self.product_dtype)).float().add_(self.bias)
 
 
 class MLP(nn.Sequential):
@@ -111,13 +111,18 @@ class EnsembleMLP(nn.Module):
             if index > 0:
                 x = self._product(x, of(self.weights[index]), of(self.biases[index]))
             if self.scales:
-                x = (F.layer_norm(x, x.shape[-1:]) * of(self.scales[index])).add_(of(self.shifts[index]))
+                x, scale = F.layer_norm(x, x.shape[-1:]), of(self.scales[index])
+                # In place where nobody will ask what was scaled: a tensor less to write.
+                x = x * scale if scale.requires_grad and torch.is_grad_enabled() else x.mul_(scale)
+                x = x.add_(of(self.shifts[index]))
             x = self.activation(x)
         # A product and a sum: matrix libraries take five times as long for a matrix with a single column.
         return torch.linalg.vecdot(x, of(self.head_weight)) + of(self.head_bias)
 
     def _first(self, inputs: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
-        """First linear layer, input by input, so that the gradient of an action does not cost that of a state."""
+        """First linear layer; input by input where one is differentiated by, so that an action does not cost a state too."""
+        if not any(part.requires_grad for part in inputs):
+            return torch.baddbmm(bias, torch.cat(list(inputs), dim=-1).expand(len(weight), -1, -1), weight)
         x = bias
         for part, rows in zip(inputs, weight.split(self.in_dims, dim=1), strict=True):
             x = torch.baddbmm(x, part.expand(len(weight), -1, -1), rows)
@@ -126,7 +131,7 @@ class EnsembleMLP(nn.Module):
     def _product(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         if self.product_dtype == torch.float32:
             return torch.baddbmm(bias, x, weight)
-        return torch.bmm(x.to(self.product_dtype), weight.to(self.product_dtype)).float() + bias
+        return torch.bmm(x.to(self.product_dtype), weight.to(self.product_dtype)).float().add_(bias)
 
 
 def set_product_dtype(module: nn.Module, dtype: torch.dtype) -> None:
