@@ -107,6 +107,12 @@ def _labelled_by(part: Part, config: TrainConfig, env: Env, seed: int) -> Policy
     return clumsy(env, policy, seed) if part.is_clumsy else policy
 
 
+def _state(config: TrainConfig, spec: EnvSpec) -> tuple[str, ...]:
+    if config.reward.state is not None:
+        return config.reward.state
+    return tuple(sorted(key for key in spec.obs if key.startswith("state/") and not key.endswith("/opening")))
+
+
 def _train(config: TrainConfig, run: RunFolder, spec: EnvSpec) -> None:
     """Train the classifier on all that is labelled, the run's demonstrations too: they end with a success.
 
@@ -116,7 +122,7 @@ def _train(config: TrainConfig, run: RunFolder, spec: EnvSpec) -> None:
     demos = Path(config.demos.folder) if config.demos.folder is not None else run.path / "demos"
     folders += [demos] if config.demos.episodes > 0 else []
     classifier = ClassifierConfig(
-        state=tuple(sorted(key for key in spec.obs if key.startswith("state/"))),
+        state=_state(config, spec),
         max_identical=spec.max_steps,  # simulated cameras without noise do stand still once the arm has left their view
     )
     train_reward.main(

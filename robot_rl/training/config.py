@@ -84,6 +84,9 @@ class RewardConfig:
     """episodes to train it on in which a clumsy hand tries again and again, and mostly fails"""
     past_success_steps: int = 15
     """steps for which those that succeed go on after their first success"""
+    state: tuple[str, ...] | None = None
+    """entries that the classifier looks at beside the cameras; None: all but openings of grippers, which few successes show in
+    one way only: what is held askew is held too"""
 
     def __post_init__(self) -> None:
         for name, least in (("success_episodes", 2), ("failure_episodes", 2), ("past_success_steps", 0)):
