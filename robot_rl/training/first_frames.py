@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robot_rl.data.episode import Episode
-
-NUM_FRAMES = 256
-"""Enough for the covariance of some hundred channels at every place of the image."""
+from robot_rl.data.features import FIT_FRAMES
 
 
 def frames_of(demos: Sequence[Episode]) -> dict[str, np.ndarray]:
@@ -18,5 +16,5 @@ def frames_of(demos: Sequence[Episode]) -> dict[str, np.ndarray]:
         return {}
     keys = [key for key in demos[0].obs if key.startswith("image/")]
     places = [(index, step) for index, episode in enumerate(demos) for step in range(episode.length + 1)]
-    chosen = np.linspace(0, len(places) - 1, min(NUM_FRAMES, len(places))).round().astype(int)
+    chosen = np.linspace(0, len(places) - 1, min(FIT_FRAMES, len(places))).round().astype(int)
     return {key: np.stack([demos[places[at][0]].obs[key][places[at][1]] for at in chosen]) for key in keys}
