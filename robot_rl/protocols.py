@@ -9,7 +9,7 @@ import numpy as np
 
 from robot_rl.geometry import Pose
 from robot_rl.specs import CameraSpec, RobotSpec
-from robot_rl.types import Command, EpisodeInfo, Frame, Metrics, Observation, RobotState, TeleopInput, Transition
+from robot_rl.types import Command, DeviceInput, EpisodeInfo, Frame, Metrics, Observation, RobotState, TeleopInput, Transition
 
 if TYPE_CHECKING:
     from robot_rl.data.batch import Batch, BatchSpec
@@ -87,6 +87,25 @@ class Teleop(Protocol):
 
     def read(self) -> TeleopInput:
         """Return the input since the last read; never blocks."""
+        ...
+
+
+@runtime_checkable
+class InputDevice(Protocol):
+    """A keyboard, gamepad, SpaceMouse, leader arm or browser. Knows no robot: `TakeOver` makes a Teleop of it."""
+
+    name: str
+
+    def connect(self) -> None:
+        """Open the device; idempotent. Raises DeviceError with the remedy."""
+        ...
+
+    def read(self) -> DeviceInput:
+        """Return what was done since the last read; never blocks. Raises DeviceError once the device is gone."""
+        ...
+
+    def close(self) -> None:
+        """Release the device; idempotent, never raises."""
         ...
 
 

@@ -129,6 +129,33 @@ class TeleopInput:
     success: bool = False
     failure: bool = False
     discard: bool = False
+    pause: bool = False
+    """Tapped: hold the robot, or go on."""
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInput:
+    """What a hand did on an input device since the last read, before anything is known of the robot.
+
+    Motions are of now; everything that is tapped is latched by the device, so that a tap between two reads is never lost.
+    """
+
+    motion: Mapping[str, float] = field(default_factory=dict)
+    """Axis to -1..1, of ``x y z roll pitch yaw`` (the tcp's velocity, in the frame of the action) or the name of an action
+    dimension; an axis that is left out stands still."""
+    gripper: float | None = None
+    """Opening that is wanted, -1 closed .. 1 open; None: leave it as it is."""
+    is_touched: bool = False
+    """Whether a hand moves the device now."""
+    is_held: bool = False
+    """Whether the button that takes over is down now."""
+    is_tapped: bool = False
+    """Whether that button went down since the last read."""
+    success: bool = False
+    failure: bool = False
+    discard: bool = False
+    pause: bool = False
     stop: bool = False
 
 
