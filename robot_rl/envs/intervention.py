@@ -2,46 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 
-from robot_rl.envs.judge import Judged
-from robot_rl.envs.robot_env import RobotEnv
-from robot_rl.errors import DeviceError
+from robot_rl.envs.factory import Env
+from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.protocols import Teleop
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Observation, TeleopInput
 
 StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
 
+STOPPED = "stopped by a person"
+"""The fault of an episode that a person stopped. Whoever runs episodes begins no other: its reset would move the robot."""
+
 
 class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
     """Executes the human's action whenever there is one, and says whose it was.
 
     `info["action"]` is the action that was executed [A], `info["policy_action"]` the one given to `step`;
-    `info["is_intervention"]` tells whose it was. A person's success ends the episode with reward 1; failure and discard
-    truncate it, whatever a reward model thinks (`Judged`, which belongs inside this). Stop, and an input device that
-    fails, hold the robot at once: nothing is executed, and the episode is truncated with `info["fault"]`.
-    `info["discard"]` asks recorders to forget the episode.
+    `info["is_intervention"]` tells whose it was. Taking over ends nothing. A person's success ends the episode with reward
+    1; failure and discard truncate it. Their word outweighs a reward model's (`Judged`, which belongs inside this), also
+    when it comes during the last step, or up to `veto_s` after it. Stop, and an input device that fails, hold the robot at
+    once: nothing is executed, and the episode is truncated with `info["fault"]`. Pause holds the robot within `step` until
+    it is tapped again. `info["discard"]` asks recorders to forget the episode.
     """
 
-    def __init__(self, env: RobotEnv | Judged, teleop: Teleop) -> None:
-        super().__init__(env)
-        self._inner = env
-        self._teleop = teleop
-        self._last: tuple[Observation, dict[str, Any]] = ({}, {})
+    env_spec: EnvSpec
+    observation_space: gym.spaces.Dict
+    action_space: gym.spaces.Box
 
-    @property
-    def env_spec(self) -> EnvSpec:
-        """The wrapped environment's."""
-        return self._inner.env_spec
+    def __init__(self, env: Env, teleop: Teleop, *, veto_s: float = 0.0, wait: Callable[[float], None] | None = None) -> None:
+        """Put a person beside `env`.
+
+        Args:
+            env: Where to act.
+            teleop: The person.
+            veto_s: How long they may think about an end that they did not call themselves, s.
+            wait: Lets a duration, s, pass while the robot holds; None: by the robot's clock, or the wall's without one.
+        """
+        if veto_s < 0:
+            raise ConfigError(f"veto_s {veto_s:g} is negative")
+        super().__init__(cast("gym.Env[Observation, np.ndarray]", env))
+        self.env_spec = env.env_spec
+        self._teleop = teleop
+        self._veto_s = veto_s
+        self._wait = wait or _waiting_for(self.unwrapped)
+        self._last: tuple[Observation, dict[str, Any]] = ({}, {})
+        self._carried = TeleopInput()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
-        """Start an episode. What a person pressed during the reset is forgotten: it was not meant for the episode."""
-        obs, info = self._inner.reset(seed=seed, options=options)
-        self._teleop.read()
+        """Start an episode. Of what a person pressed during the reset only stop and pause are meant for it.
+
+        Raises:
+            DeviceError: If the input device fails: nobody could take over.
+        """
+        obs, info = self.env.reset(seed=seed, options=options)
+        try:
+            pressed = self._teleop.read()
+        except BaseException:
+            self._stop()
+            raise
+        self._carried = TeleopInput(stop=pressed.stop, pause=pressed.pause)
         info = {**info, "discard": False}
         self._last = (obs, info)
         return obs, info
@@ -49,31 +77,61 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
     def step(self, action: np.ndarray) -> StepResult:
         """Execute the human's action if there is one, otherwise `action`; both [A] in [-1, 1]."""
         try:
-            human = self._teleop.read()
+            human = self._read()
         except DeviceError as error:
             return self._stopped(action, f"input device: {error}", discard=False)
         if human.stop:
-            return self._stopped(action, "stopped by a person", discard=human.discard)
+            return self._stopped(action, STOPPED, discard=human.discard)
         executed = action if human.action is None else human.action
-        obs, reward, terminated, truncated, info = self._inner.step(executed)
+        obs, reward, terminated, truncated, info = self.env.step(executed)
         policy_action = np.array(action, dtype=np.float32)
         info |= {"policy_action": policy_action, "is_intervention": human.action is not None, "discard": human.discard}
         self._last = (obs, info)
-        return self._labelled(human, (obs, reward, terminated, truncated, info))
+        if (terminated or truncated) and not (info["fault"] or _is_label(human)):
+            human = self._last_word()
+            if human.stop:
+                return self._stopped(action, STOPPED, discard=human.discard)
+        return self._labelled(human, (obs, float(reward), terminated, truncated, info))
+
+    def _read(self) -> TeleopInput:
+        """Return what the person does; a pause is over before. What was said during it counts after it."""
+        human, self._carried = _joined(self._carried, self._teleop.read()), TeleopInput()
+        if not human.pause:
+            return human
+        with self._held():
+            is_paused = True
+            while is_paused and not human.stop:
+                self._wait(self.env_spec.control_dt)
+                newest = self._teleop.read()
+                human, is_paused = _joined(human, newest), not newest.pause
+        return human
+
+    def _last_word(self) -> TeleopInput:
+        """Return what a person says of an episode that ended by itself; a device that fails says nothing."""
+        try:
+            human = self._teleop.read()
+            for _ in range(round(self._veto_s / self.env_spec.control_dt)):
+                if human.stop or _is_label(human):
+                    break
+                self._wait(self.env_spec.control_dt)
+                human = _joined(human, self._teleop.read())
+        except DeviceError:
+            return TeleopInput()
+        return human
 
     def _labelled(self, human: TeleopInput, step: StepResult) -> StepResult:
         """Return the step as the person sees it. Failure outweighs success; a fault outweighs both."""
         obs, _, _, _, info = step
-        if info["fault"] or not (human.success or human.failure or human.discard):
+        if info["fault"] or not _is_label(human):
             return step
-        self._inner.stop()
+        self._stop()
         if human.failure or human.discard:
-            return obs, 0.0, False, True, info | {"success": False}
+            return obs, 0.0, False, True, info | {"success": False, "discard": human.discard}
         return obs, 1.0, True, False, info | {"success": True}
 
     def _stopped(self, action: np.ndarray, fault: str, *, discard: bool) -> StepResult:
         """Hold the robot and return the last observation as the end of a truncated episode."""
-        self._inner.stop()
+        self._stop()
         obs, info = self._last
         if not info:
             raise gym.error.ResetNeeded("no episode is under way: call reset before step")
@@ -81,3 +139,29 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         info = info | {"action": action, "policy_action": action, "is_intervention": True, "clamped": False}
         info |= {"success": False, "true_success": False, "fault": fault, "discard": discard}
         return {key: value.copy() for key, value in obs.items()}, 0.0, False, True, info
+
+    def _stop(self) -> None:
+        """End the episode and hold the robot, where there is one."""
+        stop = getattr(self.unwrapped, "stop", None)
+        if stop is not None:
+            stop()
+
+    def _held(self) -> AbstractContextManager[None]:
+        held = getattr(self.unwrapped, "held", None)
+        return nullcontext() if held is None else held()
+
+
+def _is_label(human: TeleopInput) -> bool:
+    return human.success or human.failure or human.discard
+
+
+def _joined(before: TeleopInput, now: TeleopInput) -> TeleopInput:
+    """Return the motion of `now` with the events of both."""
+    events = ("success", "failure", "discard", "stop", "pause")
+    return replace(now, **{event: getattr(before, event) or getattr(now, event) for event in events})
+
+
+def _waiting_for(env: Any) -> Callable[[float], None]:
+    """Return what lets a duration, s, pass for `env`."""
+    clock = getattr(getattr(env, "robot", None), "clock", None)
+    return time.sleep if clock is None else lambda duration: clock.sleep_until(clock.now() + duration)

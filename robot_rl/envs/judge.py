@@ -38,12 +38,12 @@ class Judged(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
                 "make it with EnvOptions(end_at_success=False)"
             )
         self.env_spec = env.env_spec
-        self._reward_model = reward_model
+        self.reward_model = reward_model
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._reward_model.begin_episode()
+        self.reward_model.begin_episode()
         return obs, info
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -52,7 +52,7 @@ class Judged(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
         if info["fault"]:
             return obs, 0.0, terminated, truncated, info | {"success": False}
         try:
-            reward, success = self._reward_model(obs)
+            reward, success = self.reward_model(obs)
         except BaseException:  # as in RobotEnv.step: nothing may leave this method with the robot moving
             self.stop()
             raise

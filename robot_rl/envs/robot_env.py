@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -168,6 +169,17 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         """End the episode and hold the robot where it is; never raises."""
         self._steps_left = 0
         self.robot.stop()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the robot within; the episode goes on afterwards. The time does not count, neither in stamps nor as overrun."""
+        self.robot.stop()
+        start = self.robot.clock.now()
+        try:
+            yield
+        finally:
+            self._start_stamp += self.robot.clock.now() - start
+            self._due = None
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the first camera's newest image, uint8 [H, W, 3], RGB, or None without cameras or before `reset`."""
