@@ -22,6 +22,8 @@ FORMAT = "robot-rl episode"
 FORMAT_VERSION = 1
 OPEN_PREFIX = ".open-"
 """What the name of an episode begins with while it is being written."""
+DISCARDED_PREFIX = ".discarded-"
+"""And of one that a person rejected: no reader of the dataset sees it, and taking the prefix away brings it back."""
 
 FLUSH_S = 0.8
 """Seconds of experience that may wait in memory; less than the promised one, as a step may take its time."""
@@ -92,13 +94,12 @@ class EpisodeWriter:
 
     def end_episode(self) -> None:
         """Close the open episode, as truncated unless it has ended; without a step there is nothing to keep."""
-        if self._info is not None and self._num_steps:
-            with self._disk_errors_named():
-                if not self._is_ended:
-                    self._steps["truncated"].amend_last(True)
-                self._flush(self._info)
-                self.last_path = self._open_path.rename(self.folder / self._name)
-        self._info = None
+        if self._close_as(self._name):
+            self.last_path = self.folder / self._name
+
+    def discard_episode(self) -> None:
+        """Close the open episode under a name that no reader of the dataset sees; nothing happens if none is open."""
+        self._close_as(f"{DISCARDED_PREFIX}{self._name}")
 
     def write(self, episode: Episode, *, name: str | None = None) -> Path:
         """Write a whole episode, under a new name unless one is given, and return its path."""
@@ -113,6 +114,18 @@ class EpisodeWriter:
     @property
     def _open_path(self) -> Path:
         return self.folder / f"{OPEN_PREFIX}{self._name}"
+
+    def _close_as(self, name: str) -> bool:
+        """Close the open episode under `name`; return whether there was one with a step."""
+        info, self._info = self._info, None
+        if info is None or not self._num_steps:
+            return False
+        with self._disk_errors_named():
+            if not self._is_ended:
+                self._steps["truncated"].amend_last(True)
+            self._flush(info)
+            self._open_path.rename(self.folder / name)
+        return True
 
     def _begin(self, info: EpisodeInfo, name: str) -> None:
         self._info, self._name, self._num_steps, self._is_ended = info, name, 0, False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robot_rl.data.episode import Episode, step_columns
-from robot_rl.data.episode_writer import FORMAT, FORMAT_VERSION, OPEN_PREFIX, EpisodeWriter
+from robot_rl.data.episode_writer import DISCARDED_PREFIX, FORMAT, FORMAT_VERSION, OPEN_PREFIX, EpisodeWriter
 from robot_rl.data.spec_json import check_same_spec, spec_from_json
 from robot_rl.data.zarr_array import METADATA, read_array, read_attributes
 from robot_rl.errors import DatasetError
@@ -27,6 +27,11 @@ def list_episodes(folder: str | Path) -> list[Path]:
 def list_open(folder: str | Path) -> list[Path]:
     """Return the episodes of a folder that are being written, or whose writer died, oldest first."""
     return sorted(path for path in _subfolders(folder) if path.name.startswith(OPEN_PREFIX))
+
+
+def list_discarded(folder: str | Path) -> list[Path]:
+    """Return the episodes of a folder that a person rejected, oldest first."""
+    return sorted(path for path in _subfolders(folder) if path.name.startswith(DISCARDED_PREFIX))
 
 
 def read_episode(path: str | Path) -> Episode:

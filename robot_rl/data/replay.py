@@ -55,6 +55,7 @@ class ReplayBuffer:
         self._next = 0  # row that is written next
         self._is_open = False
         self._run = 0  # steps of the open segment
+        self._newest_segment = 0  # its first row
 
     def __len__(self) -> int:
         """Steps stored."""
@@ -62,7 +63,7 @@ class ReplayBuffer:
 
     def begin_episode(self, info: EpisodeInfo | None = None) -> None:
         """Start a segment; steps added from here on do not continue those before."""
-        self._is_open, self._run = True, 0
+        self._is_open, self._run, self._newest_segment = True, 0, self._next
 
     def add(self, transition: Transition) -> None:
         """Append one step to the open segment, which ends by itself at `terminated` or `truncated`.
@@ -93,6 +94,18 @@ class ReplayBuffer:
     def end_episode(self) -> None:
         """Close the open segment; nothing happens if none is open."""
         self._is_open, self._run = False, 0
+
+    def forget_newest(self) -> None:
+        """Forget the newest segment, open or closed: no batch has a step of it any more, and the next one takes its place.
+
+        Older steps that made way for it stay gone. Nothing happens if it was forgotten already.
+        """
+        self._next = self._newest_segment
+        self._oldest = min(self._oldest, self._next)
+        for starts in self._starts.values():
+            while len(starts) and starts.last >= self._next:
+                starts.drop_last()
+        self.end_episode()
 
     def add_episode(self, episode: Episode) -> None:
         """Append a whole episode as one segment; an open one is closed."""

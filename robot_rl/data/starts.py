@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class StartIndex:
-    """Ascending row numbers in a queue: appended at the end, dropped from the front, drawn from anywhere in O(1)."""
+    """Ascending row numbers in a queue: appended at the end, dropped from either end, drawn from anywhere in O(1)."""
 
     def __init__(self, rows: Iterable[int] = ()) -> None:
         self._count, self._head = 0, 0
@@ -26,6 +26,11 @@ class StartIndex:
         """The lowest row number; there must be one."""
         return int(self._rows[self._head])
 
+    @property
+    def last(self) -> int:
+        """The highest row number; there must be one."""
+        return int(self._rows[(self._head + self._count - 1) % len(self._rows)])
+
     def rows(self) -> np.ndarray:
         """Return all row numbers, int64 [len], ascending."""
         return self._rows[(self._head + np.arange(self._count)) % len(self._rows)]
@@ -40,6 +45,10 @@ class StartIndex:
     def drop_first(self) -> None:
         """Forget the lowest row number."""
         self._head = (self._head + 1) % len(self._rows)
+        self._count -= 1
+
+    def drop_last(self) -> None:
+        """Forget the highest row number."""
         self._count -= 1
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
