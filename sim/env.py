@@ -70,11 +70,15 @@ class SimEnv(RobotEnv):
         """Return a view of the station now, uint8 [480, 480, 3], RGB."""
         return self.renderer.render(OVERVIEW, VIDEO_SIZE, VIDEO_SIZE, supersample=2)
 
-    def objects(self) -> Observation:
-        """Return the task's objects as they are observed, for demonstrators of policies that see only images."""
+    def objects(self, *, exact: bool = False) -> Observation:
+        """Return the task's objects, for demonstrators beside policies that see only images.
+
+        They are as trackers observe them, with their errors, or `exact`: as they are.
+        """
+        trackers = self.task.trackers(self.physics) if exact else self.trackers
         arm = part_state(self.robot.read(), self.config.action.part, ArmState)
         poses = {"base": Pose.of((0.0, 0.0, 0.0)), "tcp": arm.pose}
-        poses |= {name: tracker.read() for name, tracker in self.trackers.items()}
+        poses |= {name: tracker.read() for name, tracker in trackers.items()}
         seen: Observation = {}
         for name, frame in self.task.observation.objects.items():
             pose = poses[frame].inverse() @ poses[name]
