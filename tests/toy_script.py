@@ -24,7 +24,8 @@ SMALL = ("gymnasium", *(word for name, value in SETTINGS.items() for word in (f"
 
 def run_script(name, *arguments, cwd, signal="", **environment):
     """Run `launch/<name>.py` in the folder `cwd` with the toy environment importable; `signal` as `toy_env` reads it."""
-    added = {"PYTHONPATH": str(LAUNCH.parent / "tests"), "OMP_NUM_THREADS": "1", "COLUMNS": "160", **environment}
+    packages = os.pathsep.join((str(LAUNCH.parent), str(LAUNCH.parent / "tests")))  # this checkout's, whichever is installed
+    added = {"PYTHONPATH": packages, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **environment}
     if signal:
         added["TOY_SIGNAL"] = signal
     return subprocess.run(
