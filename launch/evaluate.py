@@ -1,27 +1,33 @@
 """Measure a trained policy on fresh episodes.
 
 python launch/evaluate.py runs/peg_insert/... --episodes 50 --seed 7 --json
+python launch/evaluate.py runs/peg_insert/... --episodes 5 --teleop gamepad --cockpit
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
 
 import tyro
 from command_line import parse, run_script
+from person import CockpitOptions, person
 from rich.console import Console
 
 from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.data.spec_json import check_same_spec
-from robot_rl.envs.factory import make_env
+from robot_rl.envs.factory import Env, make_env
+from robot_rl.envs.intervention import STOPPED
+from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.errors import ConfigError, RunError
+from robot_rl.protocols import Policy
 from robot_rl.runs import RunFolder
 from robot_rl.training.comparison import PolicyResult, comparison_table
-from robot_rl.training.config import TrainConfig, config_from_json
+from robot_rl.training.config import TakeOverMode, TrainConfig, config_from_json
+from robot_rl.training.counters import episode_metrics
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import Evaluation, evaluate
 from robot_rl.training.film import film
@@ -50,6 +56,11 @@ class EvaluateConfig:
     """auto, cpu or cuda"""
     json: bool = False
     """print one JSON object instead of a table"""
+    teleop: str | None = None
+    """who may take over: simulated, keyboard, gamepad, spacemouse, leader or browser; None: nobody"""
+    takeover: TakeOverMode = "touch"
+    """how a person takes over: by touching the device, while holding its button, or by tapping it once and again"""
+    cockpit: Annotated[CockpitOptions, tyro.conf.arg(name="")] = field(default_factory=CockpitOptions)
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
@@ -90,7 +101,25 @@ def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SACPolic
         "success_rate": result.success_rate,
         "mean_length": result.mean_length,
         "mean_return": result.mean_return,
+        "helped_episodes": result.helped,
+        "intervention_rate": result.intervention_rate,
     }
+
+
+def measure(config: EvaluateConfig, env: Env, policy: Policy, title: str) -> Evaluation:
+    """Run the episodes, with a person beside the robot if one is asked for; their stop ends the script."""
+
+    def on_episode(_: int, result: EpisodeResult) -> None:
+        company.publish(episode_metrics(result))
+        if result.fault == STOPPED:
+            raise KeyboardInterrupt
+
+    console = Console(stderr=True)  # standard output may be JSON
+    with person(config.teleop, config.takeover, config.cockpit, env, seed=config.seed, title=title, console=console) as company:
+        return evaluate(
+            company.beside(env), policy, config.episodes, config.seed,
+            stream="test", explore=config.sample, on_episode=on_episode,
+        )  # fmt: skip
 
 
 def main(config: EvaluateConfig) -> None:
@@ -107,7 +136,7 @@ def main(config: EvaluateConfig) -> None:
         if config.video is not None:  # first: what cannot be drawn is told at once, and not after all the episodes
             actor = load_policy(run, config.policy, device)  # with randomness of its own, so that a film changes no result
             film(env, actor, config.video, min(FILMED_EPISODES, config.episodes), config.seed, stream="test")
-        result = evaluate(env, policy, config.episodes, config.seed, stream="test", explore=config.sample)
+        result = measure(config, env, policy, title=f"evaluating {train_config.task}")
     finally:
         env.close()
     if config.json:
@@ -115,6 +144,10 @@ def main(config: EvaluateConfig) -> None:
     else:
         row = PolicyResult(config.policy, result.successes, result.episodes, result.mean_length)
         Console().print(comparison_table([row], f"{train_config.task}: {run.path}"))
+        if result.helped:
+            print(
+                f"a person helped in {result.helped} of {result.episodes} episodes, {result.intervention_rate:.1%} of the steps"
+            )
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class StudyRun:
 
 
 PEG = "peg_insert"
+FEW_DEMOS = "peg_insert --demos.episodes 5 --env-steps 3000 --evaluation.every 100"
+"""With 20 demonstrations there is little left to correct: the clone succeeds in half of its episodes."""
 PIXELS = "pick_lift_pixels --reward.source env"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
 NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
@@ -65,6 +67,11 @@ STUDIES = {
             "peg_insert",
             "Does a peg go into a hole with 0.5 mm clearance after 20 demonstrations and 5,000 steps, and how fast?",
             {"default": PEG},
+        ),
+        Study(
+            "peg_insert_interventions",
+            "Does a person who corrects the policy halve the steps to 95% of the same run without, and are they soon done?",
+            {"default": FEW_DEMOS, "interventions": f"{FEW_DEMOS} --teleop simulated"},
         ),
         Study(
             "pick_lift",

@@ -1,6 +1,7 @@
 """Train a policy: demonstrations, cloning, reinforcement learning, evaluation, and a run folder that holds it all.
 
 python launch/train.py peg_insert --seed 1
+python launch/train.py peg_insert --teleop spacemouse --cockpit
 python launch/train.py gymnasium --task gymnasium:Pendulum-v1 --env-steps 20000
 python launch/train.py --resume runs/peg_insert/...
 """
@@ -11,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ import torch
 import tyro
 from command_line import EXIT_INTERRUPTED, own_words, run_script, show_log
 from demonstrations import check_demonstrations, collect_demonstrations, demonstrator
+from person import CockpitOptions, Person, person
 from reward_model import check_reward, judged
 from rich.console import Console
 
@@ -32,10 +34,14 @@ from robot_rl.training.loop import Trainer
 from robot_rl.training.presets import PRESETS
 from robot_rl.training.progress import ProgressDisplay
 from robot_rl.training.report import FinalResults, measure_final, write_report
+from robot_rl.training.seeds import episode_seed
 
 console = Console()
 
-RESUME_MAY_DIFFER = ("env_steps", "device", "threads")
+INTERVENER = 2**31
+"""Index of the seed of a simulated person, beyond all episodes."""
+
+RESUME_MAY_DIFFER = ("env_steps", "device", "threads", "teleop", "takeover", "veto_s")
 """Settings that a resumed run may change."""
 
 
@@ -47,7 +53,8 @@ class Arguments:
     run_dir: Path | None = None
     """folder of the run; None: runs/<task>/<time>-seed<S>"""
     resume: Path | None = None
-    """continue this run; only env_steps, device and threads may change"""
+    """continue this run; only env_steps, device, threads and who may take over may change"""
+    cockpit: Annotated[CockpitOptions, tyro.conf.arg(name="")] = field(default_factory=CockpitOptions)
 
     def __post_init__(self) -> None:
         if self.resume is not None and self.run_dir is not None:
@@ -83,8 +90,13 @@ def main(argv: Sequence[str]) -> int:
         resolve_device(config.device)
         check_demonstrations(config, eval_env)
         check_reward(config, env)
-        with open_run(arguments) as run, way_back(run):
-            return train(config, run, env, eval_env)
+        title, seed = f"training {config.task}", episode_seed(config.seed, "train", INTERVENER)
+        with (
+            person(config.teleop, config.takeover, arguments.cockpit, env, seed=seed, title=title, console=console) as company,
+            open_run(arguments) as run,
+            way_back(run),
+        ):
+            return train(config, run, env, eval_env, company)
 
 
 @contextmanager
@@ -133,12 +145,14 @@ def how_to_go_on(run: RunFolder) -> str:
     return f"go on with: python {sys.argv[0]} --resume {run.path}"
 
 
-def train(config: TrainConfig, run: RunFolder, env: Env, eval_env: Env) -> int:
-    """Fill a run folder; return the exit status."""
+def train(config: TrainConfig, run: RunFolder, env: Env, eval_env: Env, company: Person) -> int:
+    """Fill a run folder, with somebody there who may take over; return the exit status."""
     demos = collect_demonstrations(config, run, eval_env)
     env = judged(config, run, env)
+    publish = company.publisher(env)
+    env = company.beside(env, veto_s=config.veto_s if config.reward.source == "classifier" else 0.0)
     with ProgressDisplay(f"{config.task}, seed {config.seed}: {run.path}", config.env_steps, console=console) as display:
-        trainer = Trainer(config, run, env, eval_env, demos, report=display.update)
+        trainer = Trainer(config, run, env, eval_env, demos, report=display.update, publish=publish)
         is_finished = trainer.train()
         final = measure_final(trainer, demonstrator(config, eval_env)) if is_finished else None
     if final is None:
@@ -156,6 +170,9 @@ def show_results(trainer: Trainer, final: FinalResults) -> None:
     reached = summary["steps_to_95"]
     first = "never reached" if reached is None else f"first reached at {reached} steps"
     console.print(f"95% success {first}; training took {summary['wall_s']:.0f} s")
+    if summary["human_steps"]:
+        share, rate = summary["human_steps"] / summary["env_steps"], summary["intervention_rate"]
+        console.print(f"a person acted on {share:.1%} of all steps, and on {rate:.1%} of those of the last 20 episodes")
     for name in ("summary.json", "curve.png", "comparison.png", "videos/final.mp4"):
         if (path / name).exists():
             console.print(f"  {path / name}", soft_wrap=True, markup=False)

@@ -14,6 +14,8 @@ from robot_rl.errors import ConfigError, RunError
 
 MAX_THREADS = 1024
 """More than any machine has cores for: starting as many takes minutes."""
+MAX_VETO_S = 60.0
+TakeOverMode = Literal["touch", "hold", "toggle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,13 @@ class TrainConfig:
     """learn from mirror images too; for tasks that look the same with these tool axes turned round"""
     self_imitation: bool = True
     """let the agent's own quick successes count as demonstrations; nothing without demonstrations"""
+    teleop: str | None = None
+    """who may take over while the agent acts: simulated (a scripted person, in our tasks), or on keyboard, gamepad, spacemouse,
+    leader or browser; what they do joins the demonstrations. None: nobody"""
+    takeover: TakeOverMode = "touch"
+    """how a person takes over: by touching the device, while holding its button, or by tapping it once and again"""
+    veto_s: float = 1.0
+    """s in which a person may still contradict a classifier that called an episode a success"""
     replay_capacity: int = 200_000
     """environment steps that the online replay holds"""
     device: str = "auto"
@@ -134,6 +143,8 @@ class TrainConfig:
         for name, largest in (("seed", 2**63 - 1), ("random_steps", 2**63 - 1), ("threads", MAX_THREADS)):
             if not 0 <= getattr(self, name) <= largest:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in 0..{largest}")
+        if not 0.0 <= self.veto_s <= MAX_VETO_S:
+            raise ConfigError(f"veto_s {self.veto_s:g} is not in 0..{MAX_VETO_S:g} s")
         if not 0.0 <= self.demo_fraction <= 1.0:
             raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
 

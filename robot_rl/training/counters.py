@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.training.evaluate import Evaluation
 from robot_rl.types import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeOutcome:
+    """What is remembered of a training episode."""
+
+    success: bool
+    length: int
+    """steps"""
+    interventions: int
+    """of them, those on which a person acted"""
+
+
+class RecentEpisodes:
+    """The last training episodes, and how they went."""
+
+    def __init__(self, count: int = 20) -> None:
+        self._outcomes = deque[EpisodeOutcome](maxlen=count)
+
+    def add(self, *outcomes: EpisodeOutcome) -> None:
+        """Take note of the next ones."""
+        self._outcomes.extend(outcomes)
+
+    @property
+    def success_rate(self) -> float | None:
+        """Share of successes, helped ones included; None before the first episode."""
+        return sum(outcome.success for outcome in self._outcomes) / len(self._outcomes) if self._outcomes else None
+
+    @property
+    def intervention_rate(self) -> float | None:
+        """Share of the steps on which a person acted; None before the first episode."""
+        num_steps = sum(outcome.length for outcome in self._outcomes)
+        return sum(outcome.interventions for outcome in self._outcomes) / num_steps if num_steps else None
+
+    @property
+    def metrics(self) -> Metrics:
+        """What metrics.csv shows of them."""
+        shown = {"episode/recent_success": self.success_rate, "human/recent_intervention_rate": self.intervention_rate}
+        return {name: value for name, value in shown.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +63,10 @@ class EvaluationRow:
     mean_return: float
     sampled_successes: int
     """successes of the exploring policy on the same starts"""
+    intervention_rate: float = 0.0
+    """share of the steps of the last 20 training episodes on which a person acted"""
+    human_steps: int = 0
+    """environment steps so far on which a person acted"""
 
     @property
     def success_rate(self) -> float:
@@ -39,7 +83,16 @@ class EvaluationRow:
         }
 
     @classmethod
-    def of(cls, env_steps: int, wall_s: float, greedy: Evaluation, sampled: Evaluation) -> EvaluationRow:
+    def of(
+        cls,
+        env_steps: int,
+        wall_s: float,
+        greedy: Evaluation,
+        sampled: Evaluation,
+        *,
+        intervention_rate: float = 0.0,
+        human_steps: int = 0,
+    ) -> EvaluationRow:
         """Return the line of two evaluations on the same starts."""
         return cls(
             env_steps=env_steps,
@@ -49,6 +102,8 @@ class EvaluationRow:
             mean_length=round(greedy.mean_length, 2),
             mean_return=round(greedy.mean_return, 4),
             sampled_successes=sampled.successes,
+            intervention_rate=round(intervention_rate, 4),
+            human_steps=human_steps,
         )
 
 
@@ -59,6 +114,8 @@ class Counters:
     env_steps: int = 0
     episodes: int = 0
     """episodes begun; decides the start of the next"""
+    human_steps: int = 0
+    """environment steps on which a person acted"""
     is_learning: bool = False
     """whether the warm start is over"""
     evaluations: list[EvaluationRow] = field(default_factory=list)
@@ -85,6 +142,7 @@ class Counters:
         return {
             "env_steps": self.env_steps,
             "episodes": self.episodes,
+            "human_steps": self.human_steps,
             "is_learning": self.is_learning,
             "claimed_successes": self.claimed_successes,
             "false_successes": self.false_successes,
@@ -96,8 +154,9 @@ class Counters:
     def from_state_dict(cls, state: dict[str, Any]) -> Counters:
         """Return what `state_dict` was taken of; its clock goes on from here."""
         rows = [EvaluationRow(**row) for row in state["evaluations"]]
-        names = ("env_steps", "episodes", "is_learning", "claimed_successes", "false_successes")
-        return cls(**{name: state[name] for name in names}, evaluations=rows, wall_s_before=state["wall_s"])
+        names = ("env_steps", "episodes", "human_steps", "is_learning", "claimed_successes", "false_successes")
+        known = {"human_steps": 0, **state}  # checkpoints from before there were interventions
+        return cls(**{name: known[name] for name in names}, evaluations=rows, wall_s_before=state["wall_s"])
 
 
 def episode_metrics(result: EpisodeResult) -> Metrics:

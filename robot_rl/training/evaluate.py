@@ -47,6 +47,17 @@ class Evaluation:
         return float(np.mean([result.return_ for result in self.results])) if self.results else 0.0
 
     @property
+    def helped(self) -> int:
+        """In how many of them a person acted."""
+        return sum(result.interventions > 0 for result in self.results)
+
+    @property
+    def intervention_rate(self) -> float:
+        """Share of all steps on which a person acted."""
+        num_steps = sum(result.length for result in self.results)
+        return sum(result.interventions for result in self.results) / num_steps if num_steps else 0.0
+
+    @property
     def success(self) -> dict[str, float]:
         """`{k, n, low, high}` with Wilson's 95% interval, for summaries."""
         low, high = wilson_interval(self.successes, self.episodes)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ from robot_rl.data.augment import Mirror
 from robot_rl.data.batch import Batch, BatchSpec
 from robot_rl.data.episode import Episode
 from robot_rl.data.episode_writer import EpisodeWriter
-from robot_rl.data.episodes import load_dataset, recover
+from robot_rl.data.episodes import list_discarded, load_dataset, read_episode, recover
 from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
 from robot_rl.data.transfer import prefetched
-from robot_rl.errors import ConfigError
+from robot_rl.errors import DatasetError
 from robot_rl.specs import EnvSpec
 from robot_rl.training.config import TrainConfig
+from robot_rl.training.counters import EpisodeOutcome
 from robot_rl.training.imitation import QuickestSuccesses
 from robot_rl.types import EpisodeInfo, Observation, Transition
+
+log = logging.getLogger(__name__)
 
 See = Callable[[Sequence[Observation]], list[Observation]]
 """Turns consecutive observations into what replay keeps of them."""
@@ -32,14 +36,22 @@ class Stored:
 
     episodes: int = 0
     env_steps: int = 0
-    successes: list[bool] = field(default_factory=list)
+    human_steps: int = 0
+    """Steps on which a person acted, of the episodes that could be read."""
+    outcomes: list[EpisodeOutcome] = field(default_factory=list)
     """Of the episodes that could be read."""
 
     def count(self, episode: Episode) -> None:
-        """Count the next episode."""
-        self.episodes = int(episode.info.extra.get("episode", self.episodes)) + 1
-        self.env_steps = int(episode.info.extra.get("env_steps", self.env_steps)) + episode.length
-        self.successes.append(episode.success)
+        """Count the next episode that is learned from."""
+        self.count_steps(episode)
+        outcome = EpisodeOutcome(episode.success, episode.length, int(episode.is_intervention.sum()))
+        self.outcomes.append(outcome)
+
+    def count_steps(self, episode: Episode) -> None:
+        """Count the steps of an episode alone: of one that was discarded."""
+        self.episodes = max(self.episodes, int(episode.info.extra.get("episode", self.episodes)) + 1)
+        self.env_steps = max(self.env_steps, int(episode.info.extra.get("env_steps", self.env_steps)) + episode.length)
+        self.human_steps += int(episode.is_intervention.sum())
 
 
 def numbered(info: EpisodeInfo, index: int, env_steps: int) -> EpisodeInfo:
@@ -48,7 +60,11 @@ def numbered(info: EpisodeInfo, index: int, env_steps: int) -> EpisodeInfo:
 
 
 class Experience:
-    """An ExperienceSink. Replay holds what the disk holds, so a run that died goes on from its episodes."""
+    """An ExperienceSink. Replay holds what the disk holds, so a run that died goes on from its episodes.
+
+    All steps go to `online`. What a person did goes to `demos` as well, each intervention as a segment that ends with what
+    was seen after its last step; so do quick successes of the agent's own. A discarded episode is in none of them.
+    """
 
     def __init__(
         self,
@@ -75,15 +91,12 @@ class Experience:
         replay_spec = replay_spec or spec
         self._see, self._device = see, device
         self.online = ReplayBuffer(replay_spec, config.replay_capacity, seed=config.seed + 1)
-        self.demos = self._demo_buffer(replay_spec, demos, config) if demos else None
-        if self.demos is None:
-            self._mixture = Mixture([self.online], [1.0])
-        else:
-            self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
+        self.demos = self._demo_buffer(replay_spec, demos, config)
+        self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
         self._mirror = Mirror(replay_spec, config.mirror, seed=config.seed, device=device) if config.mirror else None
         self._writer = EpisodeWriter(folder, spec)
         self._quickest = QuickestSuccesses()
-        self._imitates_itself = config.self_imitation
+        self._imitates_itself = config.self_imitation and bool(demos)
         self._episode: list[Transition] = []
 
     def begin_episode(self, info: EpisodeInfo) -> None:
@@ -106,6 +119,13 @@ class Experience:
         self._imitate(self._episode)
         self._episode = []
 
+    def discard_episode(self) -> None:
+        """Forget the open episode: it is learned from no more, and on disk it is put aside. Nothing happens if it has ended."""
+        self._writer.discard_episode()
+        if self._episode:
+            self.online.forget_newest()
+        self._episode = []
+
     @property
     def last_episode(self) -> str:
         """Name of the newest complete episode on disk."""
@@ -121,6 +141,11 @@ class Experience:
             _add_segment(self.online, seen)
             self._imitate(seen)
             stored.count(episode)
+        for path in list_discarded(self._writer.folder):  # the robot did take their steps
+            try:
+                stored.count_steps(read_episode(path))
+            except DatasetError as error:
+                log.warning("skipped %s: %s", path, error)
         return stored
 
     def _seen(self, transitions: list[Transition]) -> list[Transition]:
@@ -142,10 +167,11 @@ class Experience:
         return buffer
 
     def _imitate(self, episode: Sequence[Transition]) -> None:
-        """Let an episode of the agent's own count as a demonstration if it is a quick success."""
-        if self.demos is None or not self._imitates_itself or not any(step.success for step in episode):
-            return
-        if self._quickest.add(len(episode)):
+        """Let what a person did in an episode, or the whole of it if it is the agent's own quick success, be demonstrations."""
+        for segment in interventions(episode):
+            _add_segment(self.demos, segment)
+        is_own_success = any(step.success for step in episode) and not any(step.is_intervention for step in episode)
+        if self._imitates_itself and is_own_success and self._quickest.add(len(episode)):
             _add_segment(self.demos, episode)
 
     def batches(self, spec: BatchSpec) -> Iterator[Batch]:
@@ -154,8 +180,6 @@ class Experience:
 
     def demo_batches(self, spec: BatchSpec) -> Iterator[Batch]:
         """Yield batches from the demonstrations alone, for ever."""
-        if self.demos is None:
-            raise ConfigError("this run has no demonstrations to draw batches from")
         return self._delivered(Mixture([self.demos], [1.0]).batches(spec))
 
     def _delivered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -172,6 +196,12 @@ class Experience:
         self._mixture.load_state_dict(state["mixture"])
         if self._mirror is not None:
             self._mirror.load_state_dict(state["mirror"])
+
+
+def interventions(episode: Sequence[Transition]) -> list[list[Transition]]:
+    """Return the runs of consecutive steps on which a person acted."""
+    runs = groupby(episode, key=lambda transition: transition.is_intervention)
+    return [list(run) for is_intervention, run in runs if is_intervention]
 
 
 def _add_segment(buffer: ReplayBuffer, transitions: Sequence[Transition]) -> None:

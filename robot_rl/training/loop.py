@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -13,13 +12,14 @@ from robot_rl.agents.sac import SAC
 from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.data.episode import Episode
 from robot_rl.envs.factory import Env
+from robot_rl.envs.intervention import STOPPED
 from robot_rl.envs.rollout import EpisodeResult, EpisodeTally, build_transition, first_stamp
 from robot_rl.errors import DeviceError, RunError
 from robot_rl.rewards.verdicts import add_verdicts
 from robot_rl.runs import RunFolder
 from robot_rl.training import checkpoints
 from robot_rl.training.config import TrainConfig
-from robot_rl.training.counters import Counters, EvaluationRow, episode_metrics
+from robot_rl.training.counters import Counters, EpisodeOutcome, EvaluationRow, RecentEpisodes, episode_metrics
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import evaluate
 from robot_rl.training.experience import Experience, numbered
@@ -28,13 +28,13 @@ from robot_rl.training.interrupt import GracefulStop
 from robot_rl.training.metrics import MetricsLogger
 from robot_rl.training.progress import Status
 from robot_rl.training.seeds import episode_seed
+from robot_rl.training.state_value import state_value
 from robot_rl.training.warm_start import clone, settle_critic, standardize
-from robot_rl.types import EpisodeInfo, Observation
+from robot_rl.types import EpisodeInfo, Metrics, Observation
 
 log = logging.getLogger(__name__)
 
 LOG_EVERY_STEPS = 100
-RECENT_EPISODES = 20
 MAX_DEAD_STARTS = 5
 """Episodes in a row that a fault ends in their first step, after which the device is given up."""
 POLICY, CLONE = "policy", "clone"
@@ -57,6 +57,7 @@ class Trainer:
         demos: Sequence[Episode],
         *,
         report: Callable[[Status], None] | None = None,
+        publish: Callable[[Metrics], None] | None = None,
     ) -> None:
         """Build the agent and its buffers; nothing moves yet.
 
@@ -67,6 +68,7 @@ class Trainer:
             eval_env: Where it is measured: another instance, so that measuring disturbs no episode.
             demos: Demonstrations, or none.
             report: Told where the run stands every `LOG_EVERY_STEPS` steps, after evaluations and in each phase.
+            publish: Told points of curves as they come; the value of each step among them, which costs a little.
         """
         self.config, self.run, self.env, self.eval_env, self.demos = config, run, env, eval_env, demos
         device = resolve_device(config.device)
@@ -80,7 +82,8 @@ class Trainer:
         self.counters = Counters()
         self._batches = self.experience.batches(self.agent.batch_spec)
         self._report = report or (lambda _: None)
-        self._recent = deque[bool](maxlen=RECENT_EPISODES)
+        self._publish = publish
+        self._recent = RecentEpisodes()
         self._dead_starts = 0
 
     @property
@@ -127,7 +130,7 @@ class Trainer:
 
     def _start(self) -> None:
         """Clone, and measure the clone."""
-        if self.experience.demos is not None:
+        if self.demos:
             self.show("cloning")
             self.metrics.add(clone(self.agent, self.experience, self.config))
             self.agent.policy().save(self.run.path / CLONE)
@@ -152,7 +155,8 @@ class Trainer:
         """Load the episodes on disk, and learn what the steps after the checkpoint still owe."""
         stored = self.experience.restore()
         self.counters.episodes = max(self.counters.episodes, stored.episodes)
-        self._recent.extend(stored.successes)
+        self.counters.human_steps = max(self.counters.human_steps, stored.human_steps)
+        self._recent.add(*stored.outcomes)
         if stored.env_steps < self.counters.env_steps:
             missing = self.counters.env_steps - stored.env_steps
             log.warning("%d of the run's %d steps are not in %s: replay goes on without them", missing,
@@ -174,6 +178,7 @@ class Trainer:
         self.agent.begin_episode()
         tally, stamp, is_over = EpisodeTally(), first_stamp(reset_info), False
         truth: list[bool] = []
+        is_discarded = False
         self.experience.begin_episode(numbered(EpisodeInfo(self.config.task, "policy", seed), index, self.counters.env_steps))
         try:
             while not (is_over or self.is_finished or stop.requested):
@@ -184,16 +189,29 @@ class Trainer:
                     stamp=stamp, policy_version=self.agent.version,
                 )  # fmt: skip
                 tally.add(transition, step_info)
+                if self._publish is not None:
+                    self._publish({"critic/q": state_value(self.agent, obs, transition.action)})
                 obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
-                if not step_info["fault"]:  # at a fault nothing was measured: the observation is a repetition
+                is_discarded = bool(step_info.get("discard", False))
+                stop.requested |= step_info["fault"] == STOPPED  # the next reset would move what a person stopped
+                if not (step_info["fault"] or is_discarded):  # at a fault the observation is a repetition
                     self.experience.add(transition)
                     truth.append(step_info["true_success"])
+                    self.counters.human_steps += transition.is_intervention
                     self._after_step()
         finally:
-            self.experience.end_episode()
-            self._keep_truth(truth)
-        if is_over:  # one that was cut says nothing about success
+            self._end_episode(truth, is_discarded)
+        if is_over and not is_discarded:  # one that was cut says nothing about success
             self._count_episode(tally.result())
+
+    def _end_episode(self, truth: list[bool], is_discarded: bool) -> None:
+        """Keep the open episode, or put it aside as if it had not been; its steps stay counted."""
+        if is_discarded:
+            self.experience.discard_episode()
+            log.info("episode %d was discarded", self.counters.episodes - 1)
+            return
+        self.experience.end_episode()
+        self._keep_truth(truth)
 
     def _keep_truth(self, truth: list[bool]) -> None:
         """Note beside the episode where it truly succeeded, if all that it stores is a classifier's opinion."""
@@ -229,9 +247,9 @@ class Trainer:
 
     def _count_episode(self, result: EpisodeResult) -> None:
         """Note how an episode went. Raises DeviceError once a device fails again and again before its first step."""
-        self._recent.append(result.success)
+        self._recent.add(EpisodeOutcome(result.success, result.length, result.interventions))
         self.counters.count(result)
-        self.metrics.add(episode_metrics(result))
+        self._add_metrics(episode_metrics(result))
         self._dead_starts = self._dead_starts + 1 if result.fault and result.length == 1 else 0
         if result.fault:
             log.warning("episode %d ended by a fault: %s", self.counters.episodes - 1, result.fault)
@@ -245,19 +263,27 @@ class Trainer:
         config, policy = self.config, self.agent.policy()
         greedy = evaluate(self.eval_env, policy, config.evaluation.episodes, config.seed)
         sampled = evaluate(self.eval_env, policy, config.evaluation.episodes, config.seed, explore=True)
-        row = EvaluationRow.of(self.counters.env_steps, self.counters.wall_s, greedy, sampled)
+        row = EvaluationRow.of(
+            self.counters.env_steps, self.counters.wall_s, greedy, sampled,
+            intervention_rate=self._recent.intervention_rate or 0.0, human_steps=self.counters.human_steps,
+        )  # fmt: skip
         self.counters.evaluations.append(row)
         self.run.append_evaluation(asdict(row))
-        self.metrics.add(row.metrics)
+        self._add_metrics(row.metrics)
         self._log()
 
-    def _log(self) -> None:
-        if self._recent:
-            self.metrics.add({"episode/recent_success": float(np.mean(self._recent))})
-        newest = self.metrics.flush(self.counters.env_steps, self.counters.wall_s)
-        self.show("training", newest.get("human/intervention_rate"))
+    def _add_metrics(self, metrics: Metrics) -> None:
+        """Log something that happens seldom, and show it at once."""
+        self.metrics.add(metrics)
+        if self._publish is not None:
+            self._publish(metrics)
 
-    def show(self, phase: str, intervention_rate: float | None = None) -> None:
+    def _log(self) -> None:
+        self.metrics.add(self._recent.metrics)
+        self.metrics.flush(self.counters.env_steps, self.counters.wall_s)
+        self.show("training")
+
+    def show(self, phase: str) -> None:
         """Report where the run stands."""
         last = self.counters.evaluations[-1:]
         self._report(
@@ -265,8 +291,8 @@ class Trainer:
                 env_steps=self.counters.env_steps,
                 updates=self.agent.critic_updates,
                 phase=phase,
-                recent_success=float(np.mean(self._recent)) if self._recent else None,
+                recent_success=self._recent.success_rate,
                 evaluation=(last[0].successes, last[0].episodes) if last else None,
-                intervention_rate=intervention_rate,
+                intervention_rate=self._recent.intervention_rate,
             )
         )

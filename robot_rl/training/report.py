@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 RELIABLE = 0.95
 """Success rate whose first step is reported as `steps_to_95`."""
+UNAIDED = 0.02
+"""Intervention rate of the last episodes below which an agent does by itself: `steps_to_95_unaided`."""
 REFERENCES = ("clone", "demonstrator")
 """Lines in the curve that the agent is compared with."""
 
@@ -88,7 +90,12 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "demonstrator_length": None if final.demonstrator is None else final.demonstrator.mean_length,
         "claimed_successes": counters.claimed_successes,
         "false_successes": counters.false_successes,
+        "human_steps": counters.human_steps,
+        "intervention_rate": counters.evaluations[-1].intervention_rate,
         "steps_to_95": reached,
+        "steps_to_95_unaided": first_reaching(
+            [(row.env_steps, row.success_rate) for row in after_start if row.intervention_rate < UNAIDED], RELIABLE
+        ),
         "min_success_after_start": min((row.success_rate for row in after_start), default=None),
     }
 
