@@ -63,6 +63,10 @@ class SuccessFilter:
             self._sink.add(transition)
         self._sink.end_episode()
 
+    def discard_episode(self) -> None:
+        """Forget the open episode."""
+        self._info, self._transitions = None, []
+
 
 def record(
     env: Env,
@@ -107,7 +111,7 @@ def record(
     while len(kept) < episodes and len(results) < limit:
         info = EpisodeInfo(env.env_spec.name, source, _attempt_seed(seed, len(results)))
         result = run_episode(env, policy, seed=info.seed, explore=explore, info=info, sinks=(sink,))
-        is_kept = result.success or keep == "all"
+        is_kept = (result.success or keep == "all") and not result.is_discarded
         if on_episode is not None:
             on_episode(len(results), result, is_kept)
         results.append(result)

@@ -144,6 +144,10 @@ class ExperienceSink(Protocol):
         """Close the open episode; nothing happens if none is open."""
         ...
 
+    def discard_episode(self) -> None:
+        """Forget the newest episode, open or just ended; nothing happens if it has no steps, or is forgotten already."""
+        ...
+
 
 class Policy(Protocol):
     """Only what acting needs; what evaluation, actors and deployment receive."""

@@ -49,7 +49,7 @@ class EpisodeWriter:
         """
         self.folder, self.spec = Path(folder), spec
         self.last_path: Path | None = None
-        """The newest complete episode."""
+        """The newest complete episode; None before the first, or if it was discarded."""
         self._now = now
         self._columns = step_columns(spec)
         self._last_ns = 0
@@ -98,8 +98,16 @@ class EpisodeWriter:
             self.last_path = self.folder / self._name
 
     def discard_episode(self) -> None:
-        """Close the open episode under a name that no reader of the dataset sees; nothing happens if none is open."""
-        self._close_as(f"{DISCARDED_PREFIX}{self._name}")
+        """Put the newest episode, open or ended, under a name that no reader of the dataset sees.
+
+        Nothing happens if it has no steps, or is there already.
+        """
+        discarded = f"{DISCARDED_PREFIX}{self._name}"
+        if self._close_as(discarded) or self.last_path != self.folder / self._name:
+            return
+        with self._disk_errors_named():
+            self.last_path.rename(self.folder / discarded)
+        self.last_path = None
 
     def write(self, episode: Episode, *, name: str | None = None) -> Path:
         """Write a whole episode, under a new name unless one is given, and return its path."""

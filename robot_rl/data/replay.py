@@ -95,7 +95,7 @@ class ReplayBuffer:
         """Close the open segment; nothing happens if none is open."""
         self._is_open, self._run = False, 0
 
-    def forget_newest(self) -> None:
+    def discard_episode(self) -> None:
         """Forget the newest segment, open or closed: no batch has a step of it any more, and the next one takes its place.
 
         Older steps that made way for it stay gone. Nothing happens if it was forgotten already.

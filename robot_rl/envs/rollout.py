@@ -34,6 +34,8 @@ class EpisodeResult:
     """What failed, or an empty string."""
     true_success: bool = False
     """Whether any step was a success by the environment itself, whatever a learned reward said."""
+    is_discarded: bool = False
+    """Whether a person asked to forget the episode."""
 
 
 class EpisodeTally:
@@ -42,7 +44,7 @@ class EpisodeTally:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._length, self._return, self._interventions = 0, 0.0, 0
-        self._success, self._true_success, self._fault = False, False, ""
+        self._success, self._true_success, self._fault, self._is_discarded = False, False, "", False
 
     def add(self, transition: Transition, step_info: StepInfo | dict[str, Any]) -> None:
         """Count one step."""
@@ -52,6 +54,7 @@ class EpisodeTally:
         self._success = self._success or transition.success
         self._true_success = self._true_success or bool(step_info["true_success"])
         self._fault = step_info["fault"] or self._fault
+        self._is_discarded = self._is_discarded or bool(step_info.get("discard", False))
 
     def result(self) -> EpisodeResult:
         """Return the result so far."""
@@ -64,6 +67,7 @@ class EpisodeTally:
             interventions=self._interventions,
             fault=self._fault,
             true_success=self._true_success,
+            is_discarded=self._is_discarded,
         )
 
 
@@ -124,7 +128,8 @@ def run_episode(
 ) -> EpisodeResult:
     """Let `policy` act in `env` until the episode ends.
 
-    Sinks are closed however it ends, an exception or Ctrl-C included, so that no step is lost.
+    Sinks are closed however it ends, an exception or Ctrl-C included, so that no step is lost; an episode that a person
+    rejects (`info["discard"]`) they forget.
 
     Args:
         env: Where to act.
@@ -153,4 +158,8 @@ def run_episode(
                     sink.add(transition)
             tally.add(transition, step_info)
             obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
-    return tally.result()
+        result = tally.result()
+        if result.is_discarded:
+            for sink in sinks:
+                sink.discard_episode()
+    return result

@@ -88,9 +88,11 @@ def evaluate(
     results: list[EpisodeResult] = []
     for index in range(episodes):
         info = EpisodeInfo(env.env_spec.name, "evaluation", episode_seed(seed, stream, index))
-        results.append(run_episode(env, policy, seed=info.seed, explore=explore, info=info))
+        result = run_episode(env, policy, seed=info.seed, explore=explore, info=info)
+        if not result.is_discarded:  # a person says that it tells nothing
+            results.append(result)
         if on_episode is not None:
-            on_episode(index, results[-1])
+            on_episode(index, result)
     return Evaluation(tuple(results))
 
 

@@ -120,11 +120,16 @@ class Experience:
         self._episode = []
 
     def discard_episode(self) -> None:
-        """Forget the open episode: it is learned from no more, and on disk it is put aside. Nothing happens if it has ended."""
-        self._writer.discard_episode()
+        """Forget the open episode: it is learned from no more, and on disk it is put aside. Nothing happens if none is open."""
         if self._episode:
-            self.online.forget_newest()
+            self._writer.discard_episode()
+            self.online.discard_episode()
         self._episode = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to learn from."""
+        return not (len(self.online) or len(self.demos))
 
     @property
     def last_episode(self) -> str:

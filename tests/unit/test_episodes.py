@@ -9,8 +9,8 @@ import pytest
 import zarr
 
 from robot_rl.data import episode_writer, zarr_array
-from robot_rl.data.episode_writer import EpisodeWriter
-from robot_rl.data.episodes import list_episodes, list_open, load_dataset, read_episode, recover
+from robot_rl.data.episode_writer import DISCARDED_PREFIX, EpisodeWriter
+from robot_rl.data.episodes import list_discarded, list_episodes, list_open, load_dataset, read_episode, recover
 from robot_rl.data.replay import ReplayBuffer
 from robot_rl.data.spec_json import spec_from_json, spec_to_json
 from robot_rl.errors import DatasetError, SpecMismatch
@@ -136,6 +136,58 @@ def test_nothing_is_on_disk_before_a_step_and_no_episode_is_visible_before_its_e
     writer.end_episode()
     assert list_episodes(tmp_path / "data") == [writer.last_path]
     assert list_open(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize("length", [1, 6, 60])
+def test_a_discarded_episode_is_in_no_dataset_but_can_be_brought_back(tmp_path, length):
+    now = FakeTime()
+    writer = EpisodeWriter(tmp_path, SPEC, now=now)
+    kept = write(tmp_path, 100, 3)
+    writer.begin_episode(INFO)
+    for t in range(length):
+        writer.add(step(200 + t))
+        now.seconds += 0.25
+    writer.discard_episode()
+    assert list_episodes(tmp_path) == [kept]
+    assert first_states(load_dataset(tmp_path)) == [100]
+    assert writer.last_path is None
+    assert recover(tmp_path) == []  # nor does recovery bring it back
+    (discarded,) = list_discarded(tmp_path)
+    back = discarded.rename(tmp_path / discarded.name.removeprefix(DISCARDED_PREFIX))
+    assert read_episode(back).length == length
+    assert first_states(load_dataset(tmp_path)) == [100, 200]
+
+
+@pytest.mark.parametrize("ends", [{}, {"truncated": True}, {"terminated": True}])
+def test_an_episode_that_has_just_ended_can_be_discarded_too_and_only_that(tmp_path, ends):
+    write(tmp_path, 100, 3)
+    writer = EpisodeWriter(tmp_path, SPEC)
+    writer.begin_episode(INFO)
+    writer.add(step(200, **ends))
+    writer.end_episode()
+    for _ in range(2):
+        writer.discard_episode()
+        assert (first_states(load_dataset(tmp_path)), len(list_discarded(tmp_path))) == ([100], 1)
+
+
+def test_discarding_without_a_step_does_nothing(tmp_path):
+    writer = EpisodeWriter(tmp_path, SPEC)
+    writer.discard_episode()
+    writer.begin_episode(INFO)
+    writer.add(step(100))
+    writer.begin_episode(INFO)
+    writer.discard_episode()
+    assert (first_states(load_dataset(tmp_path)), list_discarded(tmp_path)) == ([100], [])
+
+
+def test_a_writer_goes_on_after_a_discarded_episode(tmp_path):
+    writer = EpisodeWriter(tmp_path, SPEC)
+    for first in (100, 200, 300):
+        writer.begin_episode(INFO)
+        writer.add(step(first))
+        writer.end_episode() if first != 200 else writer.discard_episode()
+    assert first_states(load_dataset(tmp_path)) == [100, 300]
+    assert len(list_discarded(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("length", [2, 7, 8, 60])

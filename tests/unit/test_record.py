@@ -20,8 +20,8 @@ class Walk:
 
     env_spec = EnvSpec("walk", {"state/x": ArraySpec((1,))}, ActionSpec(("x",)), control_dt=0.5, max_steps=5)
 
-    def __init__(self, *, dies_at=None):
-        self.seeds, self.dies_at = [], dies_at
+    def __init__(self, *, dies_at=None, rejected=()):
+        self.seeds, self.dies_at, self.rejected = [], dies_at, rejected
 
     def reset(self, *, seed=None, options=None):
         self.seeds.append(seed)
@@ -42,6 +42,7 @@ class Walk:
             "stamp": 10.0 + 0.5 * self.t,
             "true_success": success,
             "fault": "camera 'wrist' failed" if self.t == 5 else "",
+            "discard": self.t == 3 and len(self.seeds) - 1 in self.rejected,
         }
         return self._observe(), 1.0 if success else 0.25, success, self.t == 5, info
 
@@ -77,6 +78,9 @@ class Memory:
     def end_episode(self):
         self.ended += 1
 
+    def discard_episode(self):
+        self.episodes.pop()
+
 
 def test_a_rollout_tells_its_sinks_every_step_but_a_fault():
     env, policy, sinks = Walk(), Steady(), (Memory(), Memory())
@@ -106,6 +110,24 @@ def test_success_terminates_and_is_counted():
     assert (result.length, result.success, result.fault) == (3, True, "")
     assert [s.terminated for s in sink.episodes[0][1]] == [False, False, True]
     assert [s.success for s in sink.episodes[0][1]] == [False, False, True]
+
+
+def test_an_episode_that_a_person_rejects_is_forgotten_by_all_sinks():
+    sinks = (Memory(), Memory())
+    result = run_episode(Walk(rejected=[0]), Steady(), seed=2, explore=False, info=INFO, sinks=sinks)
+    assert result.is_discarded
+    assert [sink.episodes for sink in sinks] == [[], []]
+    assert not run_episode(Walk(), Steady(), seed=2, explore=False, info=INFO, sinks=sinks).is_discarded
+    assert [len(sink.episodes) for sink in sinks] == [1, 1]
+
+
+@pytest.mark.parametrize("keep", ["success", "all"])
+def test_recording_makes_up_for_rejected_attempts(tmp_path, keep):
+    env = Walk(rejected=range(12))
+    summary = record(env, Steady(), tmp_path, 3, 0, keep=keep)
+    seeds = [episode.info.seed for episode in load_dataset(tmp_path)]
+    assert summary.kept == len(seeds) == 3
+    assert not set(seeds) & set(env.seeds[:12])
 
 
 def test_an_interrupted_rollout_loses_nothing():

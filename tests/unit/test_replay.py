@@ -188,19 +188,80 @@ def test_sampling_resumes_from_its_state():
     assert torch.equal(buffer.sample(BatchSpec(16)).obs["state/x"], first)
 
 
-@given(st.lists(st.integers(-80, 120), max_size=12))
-def test_a_start_index_is_a_queue(counts):
+# Forgetting
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.booleans()), min_size=1, max_size=25),
+       st.integers(1, 40), st.integers(1, 4))  # fmt: skip
+def test_what_was_forgotten_is_in_no_window_and_the_rest_is_as_if_it_had_not_been(episodes, capacity, horizon):
+    buffer, held = ReplayBuffer(SPEC, capacity, seed=0), []
+    buffer.num_starts(horizon)  # so that starts of windows are kept up to date from here on
+    for episode, (length, is_ended, is_discarded) in enumerate(episodes):
+        buffer.begin_episode(INFO)
+        for t in range(length):
+            buffer.add(step(episode, t, truncated=is_ended and t == length - 1))
+        held = [*held, *((episode, t) for t in range(length))][-capacity:]
+        if is_discarded:
+            buffer.discard_episode()
+            held = [(e, t) for e, t in held if e != episode]
+    starts = {1000 * e + t for e, t in held if all((e, t + k) in held for k in range(horizon))}
+    assert len(buffer) == len(held)
+    assert buffer.num_starts(horizon) == len(starts)
+    if starts:
+        x = buffer.sample(BatchSpec(2000, horizon)).obs["state/x"][..., 0]
+        assert set(x[0].int().tolist()) == starts
+        assert torch.all(x[1:] - x[:-1] == 1)
+
+
+@pytest.mark.parametrize("n", [2, 3, 9])
+def test_an_n_step_look_ends_where_a_segment_ends_also_where_a_longer_one_was_forgotten(n):
+    buffer = filled([4], 50, "truncated")
+    fill(buffer, [9], first=1, ends="truncated")
+    buffer.discard_episode()
+    fill(buffer, [2], first=2, ends="truncated")
+    batch = buffer.sample(BatchSpec(500, n_step=n, discount=1.0))
+    x = batch.obs["state/x"][..., 0]
+    ends = torch.where(x[0] >= 2000, 2002.0, 4.0)
+    assert torch.equal(x[1], torch.minimum(x[0] + n, ends))
+
+
+def test_forgetting_twice_forgets_one_segment():
+    buffer = filled([5, 6, 7], 50)
+    buffer.discard_episode()
+    buffer.discard_episode()
+    assert len(buffer) == 11
+
+
+def test_a_segment_without_a_step_is_forgotten_alone():
+    buffer = filled([5, 6], 50)
+    buffer.begin_episode(INFO)
+    buffer.discard_episode()
+    assert len(buffer) == 11
+
+
+def test_a_segment_that_was_forgotten_takes_no_more_steps():
+    buffer = filled([5], 50)
+    buffer.begin_episode(INFO)
+    buffer.add(step(1, 0))
+    buffer.discard_episode()
+    with pytest.raises(DatasetError, match="begin_episode first"):
+        buffer.add(step(1, 1))
+
+
+@given(st.lists(st.tuples(st.integers(-80, 120), st.booleans()), max_size=12))
+def test_a_start_index_is_a_queue_that_is_dropped_from_at_both_ends(counts):
     index, expected, row = StartIndex(), [], 0
-    for count in counts:
+    for count, at_end in counts:
         for _ in range(count):  # append
             index.append(row)
             expected.append(row)
             row += 2
         for _ in range(min(-count, len(expected))):  # drop
-            index.drop_first()
-            expected.pop(0)
+            index.drop_last() if at_end else index.drop_first()
+            expected.pop(-1 if at_end else 0)
         assert index.rows().tolist() == expected
-        assert not expected or index.first == expected[0]
+        assert not expected or (index.first, index.last) == (expected[0], expected[-1])
     if expected:
         assert set(index.draw(200, torch.Generator().manual_seed(0)).tolist()) <= set(expected)
 
