@@ -19,7 +19,7 @@ RADIUS = 0.15
 _instances = itertools.count()
 
 
-class Point:
+class Point(gym.Env):
     """Reach the middle of [-1, 1]^2 within 20 steps of at most 0.2."""
 
     action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)

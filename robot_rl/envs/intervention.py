@@ -109,7 +109,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
     def _last_word(self) -> TeleopInput:
         """Return what a person says of an episode that ended by itself; a device that fails says nothing."""
         try:
-            human = self._teleop.read()
+            human = self._read()
             for _ in range(round(self._veto_s / self.env_spec.control_dt)):
                 if human.stop or _is_label(human):
                     break
