@@ -8,6 +8,8 @@ from toy_env import Point, Straight
 from demos.record import record
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.data.episodes import load_dataset
+from robot_rl.envs.intervention import Intervention
+from robot_rl.protocols import Teleop
 from robot_rl.runs import RunFolder
 from robot_rl.training.config import DemoConfig, EvaluationConfig, TrainConfig, WarmStartConfig
 from robot_rl.training.loop import Trainer
@@ -25,8 +27,10 @@ CONFIG = TrainConfig(
 WITHOUT_DEMOS = replace(CONFIG, demos=DemoConfig(episodes=0))
 
 
-def toy_trainer(folder: Path, config: TrainConfig = CONFIG, env: Point | None = None, **options) -> Trainer:
-    """Return the trainer of a new run, or of the one that the folder holds already."""
+def toy_trainer(
+    folder: Path, config: TrainConfig = CONFIG, env: Point | None = None, *, teleop: Teleop | None = None, **options
+) -> Trainer:
+    """Return the trainer of a new run, or of the one that the folder holds already; perhaps with a person beside it."""
     is_new = not (folder / "config.json").exists()
     with RunFolder.create(folder, config) if is_new else RunFolder.resume(folder) as run:  # tests need no lock
         env = env or Point()
@@ -34,4 +38,5 @@ def toy_trainer(folder: Path, config: TrainConfig = CONFIG, env: Point | None = 
         demos = folder / "demos"
         if config.demos.episodes and not demos.exists():
             record(Point(), Straight(0), demos, config.demos.episodes, seed=0)
-        return Trainer(config, run, env, eval_env, load_dataset(demos), **options)
+        acting_env = env if teleop is None else Intervention(env, teleop)
+        return Trainer(config, run, acting_env, eval_env, load_dataset(demos), **options)

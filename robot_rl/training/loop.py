@@ -205,7 +205,7 @@ class Trainer:
             self._count_episode(tally.result())
 
     def _end_episode(self, truth: list[bool], is_discarded: bool) -> None:
-        """Keep the open episode, or put it aside as if it had not been; its steps stay counted."""
+        """Keep the open episode, or put it aside as if it had not been; its steps before the last stay counted."""
         if is_discarded:
             self.experience.discard_episode()
             log.info("episode %d was discarded", self.counters.episodes - 1)
@@ -228,9 +228,10 @@ class Trainer:
         """Count a step that was stored, learn what it owes, and measure when it is time."""
         counters = self.counters
         counters.env_steps += 1
-        if not counters.is_learning and counters.env_steps >= self.learning_starts:
+        can_learn = not self.experience.is_empty  # after a crash: everything may have been discarded
+        if can_learn and not counters.is_learning and counters.env_steps >= self.learning_starts:
             self._begin_learning()
-        if counters.env_steps > self.learning_starts:
+        if can_learn and counters.env_steps > self.learning_starts:
             self.metrics.add(self.agent.update(self._batches))
         if counters.env_steps % self.config.evaluation.every == 0 or counters.env_steps == self.config.env_steps:
             self._evaluate()

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from robot_rl.envs.rollout import EpisodeResult
-from robot_rl.training.counters import Counters, EvaluationRow, episode_metrics
+from robot_rl.training.counters import Counters, EpisodeOutcome, EvaluationRow, RecentEpisodes, episode_metrics
 from robot_rl.training.evaluate import Evaluation
 
 ROW = EvaluationRow(env_steps=500, wall_s=12.5, successes=3, episodes=4, mean_length=7.5, mean_return=0.75, sampled_successes=2)
@@ -28,10 +28,47 @@ def test_a_row_tells_mean_and_sampled_actions_apart():
     assert row.metrics == {"evaluation/success": 0.5, "evaluation/sampled_success": 1.0, "evaluation/length": 12.5}
 
 
+def test_a_row_tells_how_much_a_person_did():
+    none = Evaluation(())
+    row = EvaluationRow.of(100, 1.0, none, none, intervention_rate=1 / 3, human_steps=40)
+    assert (row.intervention_rate, row.human_steps) == (0.3333, 40)
+
+
 def test_counters_survive_a_checkpoint():
-    state = json.loads(json.dumps(Counters(env_steps=510, episodes=30, is_learning=True, evaluations=[ROW]).state_dict()))
-    loaded = Counters.from_state_dict(state)
+    counters = Counters(env_steps=510, episodes=30, human_steps=70, is_learning=True, evaluations=[ROW])
+    loaded = Counters.from_state_dict(json.loads(json.dumps(counters.state_dict())))
     assert (loaded.env_steps, loaded.episodes, loaded.is_learning, loaded.evaluations) == (510, 30, True, [ROW])
+    assert loaded.human_steps == 70
+
+
+def test_a_checkpoint_from_before_there_were_interventions_has_none():
+    state = Counters(env_steps=510, evaluations=[ROW]).state_dict()
+    del state["human_steps"]
+    for row in state["evaluations"]:
+        del row["human_steps"], row["intervention_rate"]
+    loaded = Counters.from_state_dict(state)
+    assert (loaded.env_steps, loaded.human_steps, loaded.evaluations[0].intervention_rate) == (510, 0, 0.0)
+
+
+def test_the_intervention_rate_of_recent_episodes_is_one_of_steps_not_of_episodes():
+    recent = RecentEpisodes()
+    recent.add(EpisodeOutcome(True, 10, 10), EpisodeOutcome(False, 90, 0))
+    assert recent.intervention_rate == 0.1
+    assert recent.success_rate == 0.5
+    assert recent.metrics == {"episode/recent_success": 0.5, "human/recent_intervention_rate": 0.1}
+
+
+def test_only_the_last_episodes_are_recent():
+    recent = RecentEpisodes(count=3)
+    recent.add(*[EpisodeOutcome(False, 10, 10)] * 5, *[EpisodeOutcome(True, 10, 0)] * 2)
+    assert recent.intervention_rate == pytest.approx(1 / 3)
+    recent.add(EpisodeOutcome(True, 10, 0))
+    assert (recent.intervention_rate, recent.success_rate) == (0.0, 1.0)
+
+
+def test_before_the_first_episode_there_is_no_rate():
+    recent = RecentEpisodes()
+    assert (recent.intervention_rate, recent.success_rate, recent.metrics) == (None, None, {})
 
 
 def test_the_clock_goes_on_without_the_time_between_two_sessions():

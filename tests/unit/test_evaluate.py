@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from toy_env import Lost, Point, Straight
 
+from hardware.fake import ScriptedTeleop
+from robot_rl.envs.intervention import Intervention
 from robot_rl.training.evaluate import Evaluation, evaluate, first_reaching
 from robot_rl.training.seeds import episode_seed
+from robot_rl.types import TeleopInput
 
 
 class Explorer(Straight):
@@ -41,9 +44,26 @@ def test_episodes_are_told_as_they_end():
     assert seen == list(enumerate(evaluation.results))
 
 
+def test_help_is_counted_by_episodes_and_by_steps():
+    hand, nothing = TeleopInput(action=np.zeros(2, np.float32)), TeleopInput()
+    script = [nothing, *[hand] * 3, *[nothing] * 18]  # a read for the reset, one for each of 20 steps, one at the end
+    env = Intervention(Point(radius=0.0), ScriptedTeleop([*script, *[nothing] * 22, nothing, hand, *[nothing] * 20]))
+    result = evaluate(env, Straight(0), 3, seed=0)
+    assert [episode.interventions for episode in result.results] == [3, 0, 1]
+    assert (result.helped, result.intervention_rate) == (2, 4 / 60)
+
+
+def test_what_a_person_discards_is_not_measured():
+    script = [TeleopInput(), TeleopInput(discard=True)]
+    env = Intervention(Point(), ScriptedTeleop(script))
+    result = evaluate(env, Straight(0), 3, seed=0)
+    assert (result.episodes, result.successes) == (2, 2)
+
+
 def test_nothing_measured_is_no_success():
     nothing = Evaluation(())
     assert (nothing.success_rate, nothing.mean_length, nothing.mean_return) == (0.0, 0.0, 0.0)
+    assert (nothing.helped, nothing.intervention_rate) == (0, 0.0)
     assert nothing.success == {"k": 0, "n": 0, "low": 0.0, "high": 1.0}
 
 

@@ -66,6 +66,21 @@ def test_the_clone_before_the_first_step_does_not_count_as_learning(trainer, rat
     assert summary["wall_s"] == len(rates) - 1
 
 
+@pytest.mark.parametrize(
+    ("help_by_evaluation", "unaided"),
+    [((0.0, 0.5, 0.3, 0.01, 0.0), 300), ((0.0, 0.5, 0.3, 0.02, 0.03), None), ((0.0, 0.0, 0.0, 0.5, 0.5), 200)],
+)
+def test_success_with_help_at_hand_is_not_yet_success_unaided(trainer, help_by_evaluation, unaided):
+    rates = rows(0.0, 0.9, 1.0, 0.95, 1.0)
+    trainer.counters.evaluations = [
+        replace(row, intervention_rate=rate) for row, rate in zip(rates, help_by_evaluation, strict=True)
+    ]
+    trainer.counters.human_steps = 123
+    summary = summarize(trainer, FinalResults(Evaluation(()), Evaluation(()), None, None))
+    assert (summary["steps_to_95"], summary["steps_to_95_unaided"]) == (200, unaided)
+    assert (summary["human_steps"], summary["intervention_rate"]) == (123, help_by_evaluation[-1])
+
+
 def test_a_report_leaves_everything_in_the_folder(trainer):
     summary = write_report(trainer, measure_final(trainer, None))
     folder = trainer.run.path
