@@ -31,7 +31,7 @@ def rows() -> list[Row]:
     """Return updates a second, sampling included, and ms of an action, at the default vision settings."""
     agent = SAC(SPEC, SACConfig(hidden_dims=(256, 256), utd_ratio=1.0, critic_actor_ratio=1))
     observations = _observations()
-    agent.set_featurizer({key: np.stack([obs[key] for obs in observations]) for key in CAMERAS})
+    agent.networks.sight.fit_projections({key: np.stack([obs[key] for obs in observations]) for key in CAMERAS})
     replay = _filled(agent, observations)
     batches = iter(lambda: replay.sample(agent.batch_spec), None)
     policy = agent.policy()

@@ -10,7 +10,8 @@ import numpy as np
 from robot_rl.geometry import Pose
 
 Observation = dict[str, np.ndarray]
-"""Flat keys: ``state/<part>/<quantity>`` float32 [D]; ``image/<camera>`` uint8 [H, W, 3], RGB."""
+"""Flat keys: ``state/<part>/<quantity>`` float32 [D]; ``image/<camera>`` uint8 [H, W, 3], RGB; and ``pose/<arm>`` float32 [7],
+T_base_tcp, which is recorded and not acted upon."""
 
 Metrics = dict[str, float]
 """Path-like names (``critic/loss``) to scalars."""

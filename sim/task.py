@@ -32,7 +32,7 @@ class Task(ABC):
     max_steps: int = 100
     action: ActionConfig
     observation: ObservationConfig
-    proprioception: ObservationConfig = ObservationConfig(arm_quantities=("height",))
+    proprioception: ObservationConfig = ObservationConfig(arm_quantities=("height",), tool_pose=True)
     """what is observed of the robot where the objects are not, and cameras have to show them: nothing that tells how far the
     arm has come from its start or how it moves now, or else a cloned policy repeats the demonstrations' course unseeing"""
     opening: float = 0.0

@@ -21,7 +21,8 @@ from robot_rl.agents.sac_policy import ActingNetworks, SACPolicy
 from robot_rl.agents.targets import td_target
 from robot_rl.agents.transitions import Transitions
 from robot_rl.data.batch import Batch, BatchSpec
-from robot_rl.errors import ConfigError, SpecMismatch
+from robot_rl.data.episode import Episode
+from robot_rl.errors import SpecMismatch
 from robot_rl.nn.actor_critic import Inputs
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
@@ -53,7 +54,7 @@ class SAC:
             config: Defaults if None.
             seed: Of weights, actions and draws.
             device: Where to learn.
-            mirrored: Have replay keep what `Mirror` needs to mirror camera features.
+            mirrored: The task looks the same with left and right exchanged: pictures count twice.
         """
         if device == "cpu":
             keep_freed_memory()
@@ -79,6 +80,7 @@ class SAC:
         self.networks.critic = self.critic if config.chooses_best else None
         for module in (self.networks, self.critic):
             set_product_dtype(module, product_dtype(config.precision, device))
+        set_product_dtype(self.networks.sight, torch.float32)  # where to go is a matter of tenths of a millimetre
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target_grasp = copy.deepcopy(self.grasp)
         self.log_alpha = torch.tensor(math.log(config.init_temperature), device=device)
@@ -118,32 +120,24 @@ class SAC:
         if encoder is not None:
             encoder.fit({key: torch.as_tensor(obs[key]) for key in encoder.keys if key in obs})
 
-    def set_featurizer(self, images: Mapping[str, np.ndarray]) -> None:
-        """Fix the projection of camera features from images uint8 [T, H, W, C] a key; nothing without a frozen encoder.
+    def learn_to_see(self, demos: Sequence[Episode]) -> Metrics:
+        """Learn from demonstrations what needs no reward: projections of features, and where the tool has to go.
+
+        Nothing without a frozen encoder. Returns how well it does on demonstrations that it has not seen.
 
         Raises:
-            ConfigError: If there are none, and they are needed.
+            ConfigError: If there are no demonstrations to learn from, and they are needed.
         """
-        featurizer = self.networks.featurizer
-        if featurizer is None:
-            return
-        if not images:
-            raise ConfigError("a frozen camera encoder is fitted to demonstrations; record some, or set vision.encoder to cnn")
-        featurizer.fit(images)
+        return self.networks.sight.fit(demos, self.seed)
 
     @property
     def replay_spec(self) -> EnvSpec:
         """The environment's, with observations as replay has to keep them for this agent."""
         return replace(self.spec, obs=self.networks.replay_obs)
 
-    def replay_obs(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Return observations as `replay_spec` says. A single step's cost nothing more where they were acted upon."""
-        featurizer = self.networks.featurizer
-        if featurizer is None:
-            return list(observations)
-        if len(observations) <= 2:
-            return [featurizer.encode(obs) for obs in observations]
-        return featurizer.encode_many(observations)
+    def replay_obs(self, observations: Sequence[Observation], *, demo: int | None = None) -> list[Observation]:
+        """Return observations as `replay_spec` says, of the demonstration with that index if there is one."""
+        return self.networks.sight.encode(observations, demo=demo)
 
     # Learning
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from robot_rl.agents.grasp_critic import GraspCritic
 from robot_rl.agents.sac_config import SACConfig
+from robot_rl.agents.sight import Sight
 from robot_rl.atomic_file import replacing
-from robot_rl.data.features import Featurizer
 from robot_rl.data.spec_json import spec_from_json, spec_to_json
 from robot_rl.errors import ConfigError, SpecMismatch
 from robot_rl.nn.actor_critic import Actor, CriticEnsemble, Inputs
@@ -26,7 +26,7 @@ from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
 from robot_rl.nn.encoders import StateEncoder
 from robot_rl.nn.visual_encoder import VisualEncoder
-from robot_rl.specs import EnvSpec
+from robot_rl.specs import ArraySpec, EnvSpec
 from robot_rl.types import Observation
 
 POLICY_FILE = "policy.safetensors"
@@ -51,16 +51,16 @@ class ActingNetworks(nn.Module):
             config: Of the agent.
             generator: Draws the weights.
             backbone: Of a frozen camera encoder; None: the pretrained one that the config names.
-            mirrored: Have replay keep the features of mirrored frames too.
+            mirrored: The task looks the same with left and right exchanged.
         """
         super().__init__()
         if not spec.action.continuous:
             raise ConfigError(f"SAC needs a continuous action dimension; {spec.name!r} has only {spec.action.names}")
-        self.encoder = StateEncoder(spec.obs, config.fine_scale) if _has(spec, "state/") or not _has(spec, "image/") else None
-        is_frozen = _has(spec, "image/") and config.vision.encoder == "frozen"
-        self.featurizer = Featurizer(spec.obs, config.vision, backbone=backbone, mirrored=mirrored) if is_frozen else None
-        self.replay_obs = spec.obs if self.featurizer is None else self.featurizer.replay_obs
-        """Observations as replay keeps them: with features in the place of images where the backbone is frozen."""
+        self.sight = Sight(spec, config.vision, generator, backbone=backbone, mirrored=mirrored)
+        self.replay_obs = self.sight.replay_obs
+        """Observations as replay keeps them."""
+        has_state, has_cameras = _has(self.replay_obs, "state/"), _has(self.replay_obs, "image/", "feature/")
+        self.encoder = StateEncoder(self.replay_obs, config.fine_scale) if has_state or not has_cameras else None
         self.actor = Actor(
             self.state_dim,
             len(spec.action.continuous),
@@ -82,7 +82,7 @@ class ActingNetworks(nn.Module):
 
     def build_eyes(self, config: SACConfig, generator: torch.Generator) -> VisualEncoder | None:
         """Return new eyes for a network of this agent, or None without cameras."""
-        has_cameras = any(not key.startswith("state/") for key in self.replay_obs)
+        has_cameras = _has(self.replay_obs, "image/", "feature/")
         return VisualEncoder(self.replay_obs, config.vision, generator) if has_cameras else None
 
     def build_critic(self, spec: EnvSpec, config: SACConfig, generator: torch.Generator) -> CriticEnsemble:
@@ -111,8 +111,8 @@ class ActingNetworks(nn.Module):
         return Inputs(torch.zeros(*view.shape[:-3], 0, device=view.device), views)
 
 
-def _has(spec: EnvSpec, prefix: str) -> bool:
-    return any(key.startswith(prefix) for key in spec.obs)
+def _has(obs: Mapping[str, ArraySpec], *prefixes: str) -> bool:
+    return any(key.startswith(prefixes) for key in obs)
 
 
 class SACPolicy:
@@ -146,10 +146,7 @@ class SACPolicy:
 
     def _look(self, obs: Observation) -> Inputs:
         """Return the networks' inputs of one observation, as a batch of one."""
-        featurizer = self.networks.featurizer
-        seen: dict[str, Tensor] = {} if featurizer is None else featurizer.central(obs)
-        seen |= {key: torch.as_tensor(value) for key, value in obs.items() if key in self.networks.replay_obs}
-        return self.networks.inputs({key: value.to(self._device)[None] for key, value in seen.items()})
+        return self.networks.inputs({key: value.to(self._device)[None] for key, value in self.networks.sight.look(obs).items()})
 
     def _choose(self, inputs: Inputs, how: str) -> Tensor:
         """Return continuous actions [Ac]."""

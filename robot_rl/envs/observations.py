@@ -32,6 +32,9 @@ class ObservationConfig:
     """rotvec [3] jumps at half a turn; columns [6], the matrix's first two under `rotation_columns`, never do"""
     gripper: bool = True
     """observe the gripper's opening, where the robot has a gripper"""
+    tool_pose: bool = False
+    """keep T_base_tcp beside what is observed, as `pose/<arm>` [7]: m, then wxyz. No policy looks at it: by it one can tell in
+    hindsight where the tool had to go (`data/hindsight.py`)"""
     frame_stack: int = 1
     """newest observations joined, oldest first: along the last axis, of images along the channels"""
     objects: Mapping[str, str] = field(default_factory=dict)
@@ -133,6 +136,8 @@ class Observer:
                 obs[key] = _six_in_axes(getattr(arm, quantity), to_axes)
             else:
                 obs[key] = getattr(arm, quantity).astype(np.float32)
+        if self._config.tool_pose:
+            obs[f"pose/{self._arm}"] = np.concatenate([arm.pose.position, arm.pose.quaternion], dtype=np.float32)
         if self._gripper is not None:
             opening = part_state(state, self._gripper, GripperState).opening
             obs[f"state/{self._gripper}/opening"] = np.array([opening], dtype=np.float32)
@@ -155,6 +160,8 @@ class Observer:
         joints = arm.num_joints
         sizes = {"height": 1, "position": 3, "rotation": turn, "twist": 6, "wrench": 6, "qpos": joints, "qvel": joints}
         shapes: dict[str, tuple[int, ...]] = {key: (sizes[quantity],) for quantity, key in self._arm_keys}
+        if self._config.tool_pose:
+            shapes[f"pose/{self._arm}"] = (7,)
         if self._gripper is not None:
             shapes[f"state/{self._gripper}/opening"] = (1,)
         for _, _, position_key, rotation_key in self._object_keys:

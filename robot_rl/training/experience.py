@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from robot_rl.data.augment import Mirror
 from robot_rl.data.batch import Batch, BatchSpec
@@ -26,8 +26,13 @@ from robot_rl.types import EpisodeInfo, Observation, Transition
 
 log = logging.getLogger(__name__)
 
-See = Callable[[Sequence[Observation]], list[Observation]]
-"""Turns consecutive observations into what replay keeps of them."""
+
+class See(Protocol):
+    """Turns consecutive observations into what replay keeps of them."""
+
+    def __call__(self, observations: Sequence[Observation], *, demo: int | None = None) -> list[Observation]:
+        """Return as many; `demo` is the index of the demonstration that they are of."""
+        ...
 
 
 @dataclass(slots=True)
@@ -153,11 +158,11 @@ class Experience:
                 log.warning("skipped %s: %s", path, error)
         return stored
 
-    def _seen(self, transitions: list[Transition]) -> list[Transition]:
+    def _seen(self, transitions: list[Transition], *, demo: int | None = None) -> list[Transition]:
         """Return consecutive steps as replay keeps them."""
         if self._see is None or not transitions:
             return transitions
-        seen = self._see([transitions[0].obs, *(transition.next_obs for transition in transitions)])
+        seen = self._see([transitions[0].obs, *(transition.next_obs for transition in transitions)], demo=demo)
         return [
             replace(transition, obs=obs, next_obs=next_obs)
             for transition, (obs, next_obs) in zip(transitions, pairwise(seen), strict=True)
@@ -167,8 +172,8 @@ class Experience:
         """Return a buffer that holds the demonstrations, with room for as many of the agent's own steps as replay has."""
         num_steps = sum(episode.length for episode in demos)
         buffer = ReplayBuffer(spec, num_steps + config.replay_capacity, seed=config.seed, is_demo=True)
-        for episode in demos:
-            _add_segment(buffer, self._seen(list(episode.transitions())))
+        for index, episode in enumerate(demos):
+            _add_segment(buffer, self._seen(list(episode.transitions()), demo=index))
         return buffer
 
     def _imitate(self, episode: Sequence[Transition]) -> None:

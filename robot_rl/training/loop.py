@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +25,6 @@ from robot_rl.training.counters import Counters, EpisodeOutcome, EvaluationRow, 
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import evaluate
 from robot_rl.training.experience import Experience, numbered
-from robot_rl.training.first_frames import frames_of
 from robot_rl.training.interrupt import GracefulStop
 from robot_rl.training.metrics import MetricsLogger
 from robot_rl.training.progress import Status
@@ -71,20 +72,21 @@ class Trainer:
             publish: Told points of curves as they come; the value of each step among them, which costs a little.
         """
         self.config, self.run, self.env, self.eval_env, self.demos = config, run, env, eval_env, demos
-        device = resolve_device(config.device)
-        self.agent = SAC(env.env_spec, config.sac, seed=config.seed, device=device, mirrored=bool(config.mirror))
-        self.agent.set_featurizer(frames_of(demos))
-        self.experience = Experience(
-            config, env.env_spec, run.episodes, demos,
-            replay_spec=self.agent.replay_spec, see=self.agent.replay_obs, device=device,
-        )  # fmt: skip
         self.metrics = MetricsLogger(run.path)
         self.counters = Counters()
-        self._batches = self.experience.batches(self.agent.batch_spec)
         self._report = report or (lambda _: None)
         self._publish = publish
         self._recent = RecentEpisodes()
         self._dead_starts = 0
+        device = resolve_device(config.device)
+        self.agent = SAC(env.env_spec, config.sac, seed=config.seed, device=device, mirrored="y" in config.mirror)
+        self._checkpoint = checkpoints.latest(run.checkpoints)
+        self._begin_agent()
+        self.experience = Experience(
+            config, env.env_spec, run.episodes, demos,
+            replay_spec=self.agent.replay_spec, see=self.agent.replay_obs, device=device,
+        )  # fmt: skip
+        self._batches = self.experience.batches(self.agent.batch_spec)
 
     @property
     def learning_starts(self) -> int:
@@ -99,8 +101,10 @@ class Trainer:
     def train(self) -> bool:
         """Run or continue until `env_steps`, once; return False if a signal asked to stop before."""
         with GracefulStop() as stop, self.metrics:
-            if not self._restore_checkpoint():
+            if self._checkpoint is None:
                 self._start()
+            else:
+                self._restore(*self._checkpoint)
             self._restore_episodes(stop)
             if self.is_finished:
                 log.info("%s is finished; give a larger env_steps to continue it", self.run.path)
@@ -137,19 +141,30 @@ class Trainer:
         self._evaluate()
         self.save()
 
-    def _restore_checkpoint(self) -> bool:
-        """Load the newest checkpoint; return whether there was one."""
-        found = checkpoints.latest(self.run.checkpoints)
-        if found is None:
-            return False
-        step, state = found
-        try:
+    def _begin_agent(self) -> None:
+        """Take the agent from the newest checkpoint, or teach it to see: replay holds what it makes of its cameras."""
+        if self._checkpoint is None:
+            if self.agent.networks.sight.learns:
+                self.show("learning to see")
+            self.metrics.add(self.agent.learn_to_see(self.demos))
+            return
+        step, state = self._checkpoint
+        with self._of_this_version(step):
             self.agent.load_state_dict(state["agent"])
+
+    def _restore(self, step: int, state: dict[str, Any]) -> None:
+        """Take all that is not the agent from a checkpoint."""
+        with self._of_this_version(step):
             self.experience.load_state_dict(state["replay"])
             self.counters = Counters.from_state_dict(state["counters"])
+
+    @contextmanager
+    def _of_this_version(self, step: int) -> Iterator[None]:
+        """Name the checkpoint in what is raised if it lacks something."""
+        try:
+            yield
         except (KeyError, TypeError) as error:
             raise RunError(f"the checkpoint of step {step} in {self.run.path} is of another version: {error!r}") from error
-        return True
 
     def _restore_episodes(self, stop: GracefulStop) -> None:
         """Load the episodes on disk, and learn what the steps after the checkpoint still owe."""

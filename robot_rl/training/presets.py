@@ -11,12 +11,14 @@ from robot_rl.training.config import DemoConfig, EvaluationConfig, RewardConfig,
 
 NO_DEMOS = DemoConfig(episodes=0)
 TWO_CAMERAS = EnvOptions(cameras=("front", "wrist"), object_state=False, image_size=128)
-FROM_PIXELS = replace(
+LIFT = replace(
     SACConfig.from_demonstrations(),
-    bc_halving_steps=400,  # let go of sooner, critics that see are not ready, and success falls
-    bc_weight_min=1.0,
-    vision=VisionConfig(num_crops=1, hidden_share=0.2),  # every frame as it is and mirrored, with holes
+    target_entropy=-16.0,  # low: where the gripper is shut for good, its density has no bound
+    utd_ratio=6.0,
+    bc_halving_steps=120,
 )
+INSERT = replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0)
+TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 
 PRESETS: dict[str, tuple[str, TrainConfig]] = {
     "reach": (
@@ -35,12 +37,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             task="pick_lift",
             mirror=("x", "y"),
             env_steps=3000,
-            sac=replace(
-                SACConfig.from_demonstrations(),
-                target_entropy=-16.0,  # low: where the gripper is shut for good, its density has no bound
-                utd_ratio=6.0,
-                bc_halving_steps=120,
-            ),
+            sac=LIFT,
             evaluation=EvaluationConfig(every=250),
         ),
     ),
@@ -50,7 +47,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             task="peg_insert",
             mirror=("x", "y"),
             env_steps=5000,
-            sac=replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0),
+            sac=INSERT,
         ),
     ),
     "pick_lift_pixels": (
@@ -59,10 +56,10 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             task="pick_lift",
             env=TWO_CAMERAS,
             reward=RewardConfig(source="classifier"),
-            mirror=("y",),
+            mirror=("x", "y"),
             env_steps=3000,
-            sac=replace(FROM_PIXELS, target_entropy=-16.0),
-            evaluation=EvaluationConfig(every=1000),
+            sac=replace(LIFT, vision=TELLS_GOAL, bc_halving_steps=400, bc_weight_min=1.0),
+            evaluation=EvaluationConfig(every=500),
         ),
     ),
     "peg_insert_pixels": (
@@ -71,10 +68,10 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             task="peg_insert",
             env=TWO_CAMERAS,
             reward=RewardConfig(source="classifier"),
-            mirror=("y",),
-            env_steps=3000,
-            sac=replace(FROM_PIXELS, target_entropy=-6.0),
-            evaluation=EvaluationConfig(every=1000),
+            mirror=("x", "y"),
+            env_steps=4000,
+            sac=replace(INSERT, vision=TELLS_GOAL),
+            evaluation=EvaluationConfig(every=500),
         ),
     ),
     "gymnasium": (

@@ -13,9 +13,6 @@ from robot_rl.types import Observation
 def state_value(agent: SAC, obs: Observation, action: np.ndarray) -> float:
     """Return the mean of the critics' values of `action` [A] in `obs`. Costs about as much as acting."""
     networks, device = agent.networks, agent.log_alpha.device
-    seen = {key: torch.as_tensor(value) for key, value in obs.items() if key in networks.replay_obs}
-    if networks.featurizer is not None:
-        seen = networks.featurizer.central(obs) | seen
-    inputs = networks.inputs({key: value.to(device)[None] for key, value in seen.items()})
+    inputs = networks.inputs({key: value.to(device)[None] for key, value in networks.sight.look(obs).items()})
     motion = torch.as_tensor(action[list(agent.spec.action.continuous)], device=device)[None]
     return float(agent.critic(agent.critic.see(inputs), motion).mean())

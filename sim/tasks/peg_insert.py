@@ -106,7 +106,7 @@ class PegInsert(Task):
     name = "peg_insert"
     action = ActionConfig(axes=("x", "y", "z", "yaw"), reference="target")
     observation = ObservationConfig(arm_quantities=("wrench",), gripper=False, objects={"hole": "peg"})
-    proprioception = ObservationConfig(arm_quantities=("height", "wrench"), gripper=False)
+    proprioception = ObservationConfig(arm_quantities=("height", "wrench"), gripper=False, tool_pose=True)
     opening = PEG_HALF_WIDTH / FINGER_TRAVEL
     scene = SceneConfig(front=View(position=(1.16, 0.0, 0.40), target=(0.5, 0.0, 0.07), fovy=20.0))
 

@@ -50,7 +50,7 @@ def scenes(count: int) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
 def agent_with(config: SACConfig) -> SAC:
     agent = SAC(SPEC, config)
     observations, _ = scenes(16)
-    agent.set_featurizer({"image/front": np.stack([obs["image/front"] for obs in observations])})
+    agent.networks.sight.fit_projections({"image/front": np.stack([obs["image/front"] for obs in observations])})
     agent.set_normalizer({"state/arm/height": np.array([[0.0], [1.0]], np.float32)})
     return agent
 
@@ -115,9 +115,9 @@ def test_the_targets_eyes_follow_slowly(agent):
 
 def test_nothing_trains_the_backbone():
     agent = agent_with(CONFIG)
-    before = {name: value.clone() for name, value in agent.networks.featurizer.state_dict().items()}
+    before = {name: value.clone() for name, value in agent.networks.sight.featurizer.state_dict().items()}
     agent.update(repeat(batch_of(agent)))
-    for name, value in agent.networks.featurizer.state_dict().items():
+    for name, value in agent.networks.sight.featurizer.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
@@ -150,7 +150,7 @@ def test_images_alone_are_enough():
 
 def test_a_frozen_encoder_without_demonstrations_says_what_to_do():
     with pytest.raises(ConfigError, match="set vision"):
-        SAC(SPEC, CONFIG).set_featurizer({})
+        SAC(SPEC, CONFIG).networks.sight.fit_projections({})
 
 
 def test_a_missing_camera_is_named(agent):

@@ -55,7 +55,7 @@ def test_agents_that_see_value_what_they_see(encoder):
     vision = VisionConfig(encoder=encoder, backbone=backbone, components=4, embeddings=2, bottleneck=8)
     agent = SAC(spec, replace(CONFIG.sac, vision=vision, precision="float32"))
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
-    agent.set_featurizer({"image/front": images})
+    agent.networks.sight.fit_projections({"image/front": images})
     agent.set_normalizer({"state/arm/height": np.array([[0.0], [1.0]], np.float32)})
     values = [
         state_value(agent, {"state/arm/height": np.zeros(1, np.float32), "image/front": image}, np.zeros(1, np.float32))

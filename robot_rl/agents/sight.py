@@ -1,0 +1,191 @@
+"""What an agent makes of its cameras once, before anything is learned by reward: features, and where the tool has to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robot_rl.data.episode import Episode
+from robot_rl.data.features import FIT_FRAMES, Featurizer
+from robot_rl.data.hindsight import hindsight_goals, pose_key
+from robot_rl.errors import ConfigError
+from robot_rl.nn.backbone import Backbone
+from robot_rl.nn.goal_estimator import GoalEstimator
+from robot_rl.nn.goal_fitting import GoalFrames, fit_goals
+from robot_rl.nn.vision_config import VisionConfig
+from robot_rl.specs import ArraySpec, EnvSpec
+from robot_rl.types import Metrics, Observation
+
+POSITION, ROTATION = "state/goal/position", "state/goal/rotation"
+"""Entries that tell a policy where the tool has to go, in its own frame: m and rad."""
+ENCODED_AT_ONCE = 64
+"""Frames of a camera."""
+
+
+class Sight(nn.Module):
+    """Turns the observations of an environment into those that replay keeps and policies act upon.
+
+    Without cameras, or where a network learns from the frames themselves, that is what the environment gives but for
+    `pose/<arm>`, which only labels are made of.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        config: VisionConfig,
+        generator: torch.Generator,
+        *,
+        backbone: Backbone | None = None,
+        mirrored: bool = False,
+    ) -> None:
+        """Prepare for an environment; `fit` or `load_state_dict` comes next.
+
+        Args:
+            spec: Of the environment.
+            config: Of the eyes.
+            generator: Draws weights.
+            backbone: Of a frozen camera encoder; None: the pretrained one that the config names.
+            mirrored: The task looks the same with left and right exchanged.
+
+        Raises:
+            ConfigError: If the goal is wanted, and the environment does not tell the tool's pose.
+        """
+        super().__init__()
+        is_frozen = config.encoder == "frozen" and any(key.startswith("image/") for key in spec.obs)
+        self.config, self.mirrored = config, mirrored
+        shows_features = config.policy_sees != "goal"
+        obs = {key: entry for key, entry in spec.obs.items() if not key.startswith("pose/")}
+        self.featurizer = (
+            Featurizer(obs, config, backbone=backbone, mirrored=mirrored and shows_features) if is_frozen else None
+        )
+        self.goals: GoalEstimator | None = None
+        self._state_keys: tuple[str, ...] = ()
+        if self.featurizer is not None:
+            obs = self.featurizer.replay_obs
+            if config.estimates_goal:
+                pose_key(spec)
+                self._state_keys = tuple(sorted(key for key in obs if key.rpartition("/")[2] in config.goal.quantities))
+                features = {key: entry for key, entry in obs.items() if key.startswith("feature/")}
+                state_dim = sum(obs[key].shape[0] for key in self._state_keys)
+                self.goals = GoalEstimator(features, state_dim, config, generator)
+                kept = {key: entry for key, entry in obs.items() if shows_features or key.startswith("state/")}
+                obs = kept | {POSITION: ArraySpec((3,)), ROTATION: ArraySpec((3,))}
+        self.replay_obs = obs
+        """Observations as replay keeps them."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to `fit`."""
+        return self.featurizer is not None
+
+    def fit(self, demos: Sequence[Episode], seed: int) -> Metrics:
+        """Learn from demonstrations what can be learned without reward; nothing without a frozen encoder.
+
+        Raises:
+            ConfigError: If there are none, or none with a goal to be known in hindsight.
+        """
+        if self.featurizer is None:
+            return {}
+        self.fit_projections(_some_frames(demos))
+        if self.goals is None:
+            return {}
+        errors = fit_goals(self.goals, self._goal_frames(demos), seed)
+        return {f"goal/{name}": value for name, value in asdict(errors).items()}
+
+    def fit_projections(self, images: Mapping[str, np.ndarray]) -> None:
+        """Fix the projection of camera features from images uint8 [T, H, W, C] a key; nothing without a frozen encoder.
+
+        Raises:
+            ConfigError: If there are none.
+        """
+        if self.featurizer is None:
+            return
+        if not images:
+            raise ConfigError("a frozen camera encoder is fitted to demonstrations; record some, or set vision.encoder to cnn")
+        self.featurizer.fit(images)
+
+    def look(self, obs: Observation) -> dict[str, Tensor]:
+        """Return one observation as policies act upon it: entries of `replay_obs`, without a batch dimension."""
+        seen = {key: torch.as_tensor(value) for key, value in obs.items() if key in self.replay_obs}
+        if self.featurizer is None:
+            return seen
+        features = self.featurizer.central(obs)
+        return seen | ({} if self.config.policy_sees == "goal" else features) | self._goal(features, obs, None)
+
+    def encode(self, observations: Sequence[Observation], *, demo: int | None = None) -> list[Observation]:
+        """Return observations as replay keeps them. A single step's cost nothing more where they were acted upon.
+
+        Args:
+            observations: Consecutive ones.
+            demo: Index of the demonstration they are of; None: of none.
+        """
+        if self.featurizer is None:
+            return [{key: value for key, value in obs.items() if key in self.replay_obs} for obs in observations]
+        together = len(observations) > 2
+        encoded = self.featurizer.encode_many(observations) if together else [*map(self.featurizer.encode, observations)]
+        if self.goals is None:
+            return encoded
+        return [self._with_goal(obs, demo) for obs in encoded]
+
+    def _with_goal(self, encoded: Observation, demo: int | None) -> Observation:
+        """Return an encoded observation with the goal, and of the features only what replay keeps."""
+        features = {key: torch.as_tensor(value) for key, value in encoded.items() if key.startswith("feature/")}
+        # Of several crops the first is the frame itself. One observation at a time: in a batch, sums round differently.
+        central = {key: value if value.ndim == 3 else value[0] for key, value in features.items()}
+        goal = {key: value.cpu().numpy() for key, value in self._goal(central, encoded, demo).items()}
+        return {key: value for key, value in encoded.items() if key in self.replay_obs} | goal
+
+    def _goal(self, features: dict[str, Tensor], obs: Observation, demo: int | None) -> dict[str, Tensor]:
+        if self.goals is None:
+            return {}
+        device = self.goals.scale.device
+        state = torch.cat([torch.as_tensor(obs[key]) for key in self._state_keys]) if self._state_keys else torch.zeros(0)
+        views = {key: view.to(device)[None] for key, view in features.items()}
+        goal = self.goals(views, state.to(device)[None], unseen_by=demo)[0]
+        return {POSITION: goal[:3], ROTATION: goal[3:]}
+
+    def _goal_frames(self, demos: Sequence[Episode]) -> GoalFrames:
+        """Return what the goal is learned from."""
+        labelled = [(index, demo, hindsight_goals(demo)) for index, demo in enumerate(demos)]
+        told = [(index, demo, goals) for index, demo, goals in labelled if goals is not None]
+        if not told:
+            raise ConfigError(
+                f"none of {len(demos)} demonstrations succeeds, so none tells where the tool has to go; "
+                "record successful ones, or set vision.policy_sees to features"
+            )
+        assert self.goals is not None  # noqa: S101 (for the type checker)
+        device = self.goals.scale.device
+        state = np.concatenate([np.concatenate([demo.obs[key] for key in self._state_keys], -1) for _, demo, _ in told])
+        episodes = [demo for _, demo, _ in told]
+        return GoalFrames(
+            views=self._features(episodes, mirrored=False),
+            mirrored=self._features(episodes, mirrored=True) if self.mirrored else {},
+            state=torch.from_numpy(state).to(device),
+            goals=torch.from_numpy(np.concatenate([goals for _, _, goals in told])).to(device),
+            demo=torch.tensor([index for index, demo, _ in told for _ in range(demo.length + 1)], device=device),
+        )
+
+    def _features(self, demos: Sequence[Episode], *, mirrored: bool) -> dict[str, Tensor]:
+        """Return the features of all frames, float16 [T, C, h, w] by `feature/<camera>`."""
+        assert self.featurizer is not None  # noqa: S101 (for the type checker)
+        chunks: list[dict[str, Tensor]] = []
+        for demo in demos:
+            for start in range(0, demo.length + 1, ENCODED_AT_ONCE):
+                rows = slice(start, start + ENCODED_AT_ONCE)
+                images = {key: torch.from_numpy(np.array(demo.obs[key][rows])) for key in self.featurizer.images}
+                chunks.append(self.featurizer({key: view.flip(-2) if mirrored else view for key, view in images.items()}))
+        return {key: torch.cat([chunk[key] for chunk in chunks]) for key in chunks[0]}
+
+
+def _some_frames(demos: Sequence[Episode]) -> dict[str, np.ndarray]:
+    """Return images [T, H, W, C] a camera key, spread evenly over the demonstrations; nothing without any."""
+    if not demos:
+        return {}
+    keys = [key for key in demos[0].obs if key.startswith("image/")]
+    places = [(index, step) for index, episode in enumerate(demos) for step in range(episode.length + 1)]
+    chosen = np.linspace(0, len(places) - 1, min(FIT_FRAMES, len(places))).round().astype(int)
+    return {key: np.stack([demos[places[at][0]].obs[key][places[at][1]] for at in chosen]) for key in keys}
