@@ -130,6 +130,10 @@ class SAC:
         """
         return self.networks.sight.fit(demos, self.seed)
 
+    def see_better(self, success: Episode, *, learn: bool = True) -> Metrics:
+        """Learn from an episode of its own that succeeded where the tool has to go; without `learn`, only remember it."""
+        return self.networks.sight.learn_from(success, self.seed, refit=learn)
+
     @property
     def replay_spec(self) -> EnvSpec:
         """The environment's, with observations as replay has to keep them for this agent."""

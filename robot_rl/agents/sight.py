@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -15,7 +16,7 @@ from robot_rl.data.hindsight import hindsight_goals, pose_key
 from robot_rl.errors import ConfigError
 from robot_rl.nn.backbone import Backbone
 from robot_rl.nn.goal_estimator import GoalEstimator
-from robot_rl.nn.goal_fitting import GoalFrames, fit_goals
+from robot_rl.nn.goal_fitting import GoalFrames, errors_of, fit_goals, fit_member
 from robot_rl.nn.vision_config import VisionConfig
 from robot_rl.specs import ArraySpec, EnvSpec
 from robot_rl.types import Metrics, Observation
@@ -64,6 +65,9 @@ class Sight(nn.Module):
         )
         self.goals: GoalEstimator | None = None
         self._state_keys: tuple[str, ...] = ()
+        self._demos: list[GoalFrames] = []
+        self._successes = deque[GoalFrames](maxlen=config.goal.max_successes)
+        self._num_successes = 0
         if self.featurizer is not None:
             obs = self.featurizer.replay_obs
             if config.estimates_goal:
@@ -93,7 +97,49 @@ class Sight(nn.Module):
         self.fit_projections(_some_frames(demos))
         if self.goals is None:
             return {}
-        errors = fit_goals(self.goals, self._goal_frames(demos), seed)
+        self.recall(demos)
+        errors = fit_goals(self.goals, GoalFrames.joined(self._demos), seed)
+        return {f"goal/{name}": value for name, value in asdict(errors).items()}
+
+    def recall(self, demos: Sequence[Episode]) -> None:
+        """Take the demonstrations to learn from, for one that has been loaded instead of fitted.
+
+        Raises:
+            ConfigError: If none tells a goal in hindsight.
+        """
+        if self.goals is None:
+            return
+        told = [self._goal_frames(demo, index) for index, demo in enumerate(demos) if demo.success]
+        if not told:
+            raise ConfigError(
+                f"none of {len(demos)} demonstrations succeeds, so none tells where the tool has to go; "
+                "record successful ones, or set vision.policy_sees to features"
+            )
+        self._demos = told
+
+    def learn_from(self, success: Episode, seed: int, *, refit: bool = True) -> Metrics:
+        """Remember a success of the agent's own, and after every so many learn from all anew where the tool has to go.
+
+        Args:
+            success: A new episode that succeeded.
+            seed: Of the learning.
+            refit: False: only remember, as when episodes are restored whose lesson is in the weights.
+
+        Returns:
+            How well the goal was known in it before: frames that nothing was learned from.
+        """
+        every = self.config.goal.refit_every
+        if self.goals is None or not every:
+            return {}
+        frames = self._goal_frames(success, demo=-1)
+        self._successes.append(frames)
+        self._num_successes += 1
+        if not refit:
+            return {}
+        errors = errors_of(self.goals(frames.views, frames.state), frames.goals)
+        if self._num_successes % every == 0:
+            everything = GoalFrames.joined([*self._demos, *self._successes])
+            fit_member(self.goals, self.goals.folds, everything, None, seed + self._num_successes)
         return {f"goal/{name}": value for name, value in asdict(errors).items()}
 
     def fit_projections(self, images: Mapping[str, np.ndarray]) -> None:
@@ -143,41 +189,35 @@ class Sight(nn.Module):
         if self.goals is None:
             return {}
         device = self.goals.scale.device
-        state = torch.cat([torch.as_tensor(obs[key]) for key in self._state_keys]) if self._state_keys else torch.zeros(0)
+        state = torch.from_numpy(np.concatenate([*(obs[key] for key in self._state_keys), np.zeros(0, np.float32)]))
         views = {key: view.to(device)[None] for key, view in features.items()}
         goal = self.goals(views, state.to(device)[None], unseen_by=demo)[0]
         return {POSITION: goal[:3], ROTATION: goal[3:]}
 
-    def _goal_frames(self, demos: Sequence[Episode]) -> GoalFrames:
-        """Return what the goal is learned from."""
-        labelled = [(index, demo, hindsight_goals(demo)) for index, demo in enumerate(demos)]
-        told = [(index, demo, goals) for index, demo, goals in labelled if goals is not None]
-        if not told:
-            raise ConfigError(
-                f"none of {len(demos)} demonstrations succeeds, so none tells where the tool has to go; "
-                "record successful ones, or set vision.policy_sees to features"
-            )
-        assert self.goals is not None  # noqa: S101 (for the type checker)
+    def _goal_frames(self, episode: Episode, demo: int) -> GoalFrames:
+        """Return what the goal can be learned from in a successful episode."""
+        goals = hindsight_goals(episode)
+        if self.goals is None or goals is None:
+            raise ValueError("goals are learned from successful episodes, where they are estimated")
         device = self.goals.scale.device
-        state = np.concatenate([np.concatenate([demo.obs[key] for key in self._state_keys], -1) for _, demo, _ in told])
-        episodes = [demo for _, demo, _ in told]
+        state = [episode.obs[key] for key in self._state_keys]
         return GoalFrames(
-            views=self._features(episodes, mirrored=False),
-            mirrored=self._features(episodes, mirrored=True) if self.mirrored else {},
-            state=torch.from_numpy(state).to(device),
-            goals=torch.from_numpy(np.concatenate([goals for _, _, goals in told])).to(device),
-            demo=torch.tensor([index for index, demo, _ in told for _ in range(demo.length + 1)], device=device),
+            views=self._features(episode, mirrored=False),
+            mirrored=self._features(episode, mirrored=True) if self.mirrored else {},
+            state=torch.from_numpy(np.concatenate([*state, np.zeros((len(goals), 0), np.float32)], -1)).to(device),
+            goals=torch.from_numpy(goals).to(device),
+            demo=torch.full((len(goals),), demo, device=device),
         )
 
-    def _features(self, demos: Sequence[Episode], *, mirrored: bool) -> dict[str, Tensor]:
-        """Return the features of all frames, float16 [T, C, h, w] by `feature/<camera>`."""
-        assert self.featurizer is not None  # noqa: S101 (for the type checker)
+    def _features(self, episode: Episode, *, mirrored: bool) -> dict[str, Tensor]:
+        """Return the features of all frames, float16 [T+1, C, h, w] by `feature/<camera>`."""
+        if self.featurizer is None:
+            return {}
         chunks: list[dict[str, Tensor]] = []
-        for demo in demos:
-            for start in range(0, demo.length + 1, ENCODED_AT_ONCE):
-                rows = slice(start, start + ENCODED_AT_ONCE)
-                images = {key: torch.from_numpy(np.array(demo.obs[key][rows])) for key in self.featurizer.images}
-                chunks.append(self.featurizer({key: view.flip(-2) if mirrored else view for key, view in images.items()}))
+        for start in range(0, episode.length + 1, ENCODED_AT_ONCE):
+            rows = slice(start, start + ENCODED_AT_ONCE)
+            images = {key: torch.from_numpy(np.array(episode.obs[key][rows])) for key in self.featurizer.images}
+            chunks.append(self.featurizer({key: view.flip(-2) if mirrored else view for key, view in images.items()}))
         return {key: torch.cat([chunk[key] for chunk in chunks]) for key in chunks[0]}
 
 

@@ -11,6 +11,8 @@ from robot_rl.specs import EnvSpec
 
 GRIP_STEPS = 2
 """Control steps that an arm may still move for after its gripper was told to close."""
+CLOSING = 0.25
+"""A command below -CLOSING closes the gripper, and one above CLOSING opens it; in between it stays what it was."""
 GOAL_DIM = 6
 """Position, m, and rotation vector, rad."""
 
@@ -60,9 +62,12 @@ def _last_grip(episode: Episode, success: int) -> int | None:
     grippers = [index for index, name in enumerate(episode.spec.action.names) if "/" not in name]
     if not grippers:
         return None
-    closing = episode.action[:success, grippers[0]] < 0
-    began = np.flatnonzero(closing & ~np.concatenate([[False], closing[:-1]]))
-    return int(began[-1]) if len(began) else None
+    began, is_closed = None, False
+    for step, command in enumerate(episode.action[:success, grippers[0]].tolist()):
+        was_closed = is_closed
+        is_closed = command < -CLOSING or (was_closed and command <= CLOSING)
+        began = step if is_closed and not was_closed else began
+    return began
 
 
 def _pose(row: np.ndarray) -> Pose:

@@ -1,4 +1,4 @@
-"""Where the tool has to go, read off camera features: an ensemble in which every demonstration was unseen by somebody."""
+"""Where the tool has to go, read off camera features."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ GOAL_DIM = 6
 class GoalEstimator(nn.Module):
     """Pose of the goal in the tool's frame [6]: position, m, and rotation vector, rad.
 
-    Each of K members learns from all demonstrations but every K-th. What a new frame shows is the mean of all members; of a
-    demonstration's frames only the member that has never seen it is asked. So what a policy is taught with is as uncertain
-    as what it will act upon, and not learnt by heart.
+    One member learns from all that is known; of a new frame, it is asked. K others learn from all demonstrations but every
+    K-th each; of a demonstration's frames, the one that has not seen it is asked. So what a policy is taught with is as
+    uncertain as what it will act upon, and not learnt by heart.
     """
 
     scale: Tensor
@@ -38,13 +38,19 @@ class GoalEstimator(nn.Module):
         super().__init__()
         self.config: GoalConfig = config.goal
         self.normalizer = Normalizer(state_dim)
-        self.members = nn.ModuleList(_Member(features, state_dim, config, generator) for _ in range(config.goal.members))
+        self.members = nn.ModuleList(_Member(features, state_dim, config, generator) for _ in range(config.goal.folds + 1))
+        """The K of the folds, and last the one that learns from everything."""
         self.register_buffer("scale", torch.zeros(GOAL_DIM))  # 0 until it has learned
 
     @property
     def is_fitted(self) -> bool:
         """Whether it has learned."""
         return bool((self.scale > 0).all())
+
+    @property
+    def folds(self) -> int:
+        """K."""
+        return len(self.members) - 1
 
     def member(self, index: int, views: Mapping[str, Tensor], state: Tensor) -> Tensor:
         """Return what one member says, in units of `scale`: features [B, C, h, w] a camera and state [B, D] to [B, 6]."""
@@ -59,8 +65,7 @@ class GoalEstimator(nn.Module):
             state: [B, D].
             unseen_by: Index of the demonstration that the frames are of; None: they are of none.
         """
-        asked = range(len(self.members)) if unseen_by is None else [unseen_by % len(self.members)]
-        return torch.stack([self.member(index, views, state) for index in asked]).mean(0) * self.scale
+        return self.member(self.folds if unseen_by is None else unseen_by % self.folds, views, state) * self.scale
 
 
 class _Member(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +21,13 @@ WARM_UP = 0.1
 """Share of the steps in which the step size grows; it falls in the others."""
 
 
+NEAR_M = 0.04
+"""m from the goal within which errors are told apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class GoalFrames:
-    """Frames of demonstrations with what hindsight says of them."""
+    """Frames of successful episodes with what hindsight says of them."""
 
     views: dict[str, Tensor]
     """float16 [T, C, h, w] by `feature/<camera>`."""
@@ -34,12 +38,24 @@ class GoalFrames:
     goals: Tensor
     """[T, 6], m and rad."""
     demo: Tensor
-    """[T], index of the demonstration."""
+    """[T], index of the demonstration; -1: of none."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[GoalFrames]) -> GoalFrames:
+        """Return all frames of several; there must be one."""
+        first = parts[0]
+        return cls(
+            views={key: torch.cat([part.views[key] for part in parts]) for key in first.views},
+            mirrored={key: torch.cat([part.mirrored[key] for part in parts]) for key in first.mirrored},
+            state=torch.cat([part.state for part in parts]),
+            goals=torch.cat([part.goals for part in parts]),
+            demo=torch.cat([part.demo for part in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class GoalErrors:
-    """Mean absolute errors on frames whose demonstration the judging member has not seen."""
+    """Mean absolute errors, of position a coordinate, on frames that the judging network has not learned from."""
 
     position_m: float
     rotation_rad: float
@@ -47,33 +63,48 @@ class GoalErrors:
     """Of frames within `NEAR_M` of the goal."""
 
 
-NEAR_M = 0.04
-
-
 def fit_goals(estimator: GoalEstimator, frames: GoalFrames, seed: int) -> GoalErrors:
-    """Teach all members; the same frames and seed, the same weights."""
-    device = frames.goals.device
-    generator = torch.Generator(device).manual_seed(seed)
+    """Teach all members from demonstrations; the same frames and seed, the same weights."""
     estimator.normalizer.fit(frames.state)
-    least = torch.tensor(MIN_SCALE, device=device)
+    least = torch.tensor(MIN_SCALE, device=frames.goals.device)
     estimator.scale.copy_(frames.goals.std(0, unbiased=False).maximum(least))
-    fold = frames.demo % len(estimator.members)
+    fold = frames.demo % estimator.folds
     estimates = torch.empty_like(frames.goals)
-    for index in range(len(estimator.members)):
-        learnt = (fold != index).nonzero().squeeze(-1)
-        unseen = (fold == index).nonzero().squeeze(-1)
-        _fit_member(estimator, index, frames, learnt if len(learnt) else unseen, generator)
-        for part in unseen.split(1024):
-            views = {key: view[part] for key, view in frames.views.items()}
-            estimates[part] = estimator(views, frames.state[part], unseen_by=index)
-    return _errors(estimates, frames.goals)
+    for index in range(estimator.folds):
+        learnt, unseen = (fold != index).nonzero().squeeze(-1), (fold == index).nonzero().squeeze(-1)
+        fit_member(estimator, index, frames, learnt if len(learnt) else unseen, seed)
+        for rows in unseen.split(1024):
+            estimates[rows] = estimator({key: view[rows] for key, view in frames.views.items()}, frames.state[rows], index)
+    fit_member(estimator, estimator.folds, frames, None, seed)
+    return errors_of(estimates, frames.goals)
 
 
-def _fit_member(estimator: GoalEstimator, index: int, frames: GoalFrames, rows: Tensor, generator: torch.Generator) -> None:
-    """Minimise the absolute error, which a few wrong labels do not bend."""
-    config = estimator.config
-    parameters = list(estimator.members[index].parameters())
-    optimizer = torch.optim.Adam(parameters, config.learning_rate)
+def errors_of(estimates: Tensor, goals: Tensor) -> GoalErrors:
+    """Return how far estimates [T, 6] are off."""
+    off = (estimates - goals).abs()
+    near = goals[:, :3].norm(dim=-1) < NEAR_M
+    return GoalErrors(
+        position_m=float(off[:, :3].mean()),
+        rotation_rad=float(off[:, 3:GOAL_DIM].mean()),
+        near_position_m=float(off[near][:, :3].mean()) if near.any() else float("nan"),
+    )
+
+
+def fit_member(estimator: GoalEstimator, index: int, frames: GoalFrames, rows: Tensor | None, seed: int) -> None:
+    """Teach one member by absolute errors, which a few wrong labels do not bend.
+
+    Args:
+        estimator: Its normalisation and scale are fixed.
+        index: Of the member.
+        frames: To learn from.
+        rows: Which of them; None: all.
+        seed: Of batches, holes and noise.
+    """
+    config, device = estimator.config, frames.goals.device
+    generator = torch.Generator(device).manual_seed(seed + 1_000_003 * index)
+    rows = torch.arange(len(frames.goals), device=device) if rows is None else rows
+    member = estimator.members[index].requires_grad_(True)
+    optimizer = torch.optim.Adam(member.parameters(), config.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=WARM_UP)
     for views, state, goals in _batches(estimator, frames, rows, generator):
         loss = (estimator.member(index, views, state) - goals).abs().mean()
@@ -81,7 +112,7 @@ def _fit_member(estimator: GoalEstimator, index: int, frames: GoalFrames, rows: 
         loss.backward()
         optimizer.step()
         schedule.step()
-    estimator.members[index].requires_grad_(False)
+    member.requires_grad_(False)
 
 
 def _batches(
@@ -102,13 +133,3 @@ def _batches(
         state = frames.state[drawn]
         noise = torch.randn(state.shape, generator=generator, device=device) * STATE_NOISE / estimator.normalizer.scale
         yield views, state + noise, goals
-
-
-def _errors(estimates: Tensor, goals: Tensor) -> GoalErrors:
-    off = (estimates - goals).abs()
-    near = goals[:, :3].norm(dim=-1) < NEAR_M
-    return GoalErrors(
-        position_m=float(off[:, :3].mean()),
-        rotation_rad=float(off[:, 3:GOAL_DIM].mean()),
-        near_position_m=float(off[near][:, :3].mean()) if near.any() else float("nan"),
-    )

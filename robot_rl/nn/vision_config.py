@@ -14,12 +14,16 @@ from robot_rl.nn.pooling import Pool
 class GoalConfig:
     """How it is learned where the tool has to go (`nn/goal_estimator.py`)."""
 
-    members: int = 4
-    """networks, each of which learns from all demonstrations but every so many"""
+    folds: int = 4
+    """networks that tell of demonstrations which they have not seen, so that policies do not learn them by heart"""
     steps: int = 1000
-    """updates of each"""
-    batch_size: int = 256
+    """updates of each network"""
+    batch_size: int = 128
     """frames an update"""
+    refit_every: int = 10
+    """successes of the agent's own after which it is learned anew from demonstrations and successes; 0: never"""
+    max_successes: int = 200
+    """newest successes that are remembered for that"""
     learning_rate: float = 1e-3
     """largest step size; it rises at first and falls to nothing"""
     hidden_dims: tuple[int, ...] = (128, 128)
@@ -30,7 +34,7 @@ class GoalConfig:
     """of proprioception that it looks at beside the cameras"""
 
     def __post_init__(self) -> None:
-        for name, least in (("members", 2), ("steps", 1), ("batch_size", 1)):
+        for name, least in (("folds", 2), ("steps", 1), ("batch_size", 1), ("refit_every", 0), ("max_successes", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"vision.goal.{name} is {getattr(self, name)}; it must be at least {least}")
         if not 0.0 < self.learning_rate < 1.0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -142,8 +142,12 @@ class Experience:
         path = self._writer.last_path
         return "" if path is None else path.name
 
-    def restore(self) -> Stored:
-        """Put the episodes on disk into replay, oldest first; one that its writer left open is closed, as truncated."""
+    def restore(self, on_success: Callable[[Episode], object] | None = None) -> Stored:
+        """Put the episodes on disk into replay, oldest first; one that its writer left open is closed, as truncated.
+
+        Args:
+            on_success: Told of those that succeeded.
+        """
         recover(self._writer.folder)
         stored = Stored()
         for episode in load_dataset(self._writer.folder, self._writer.spec):
@@ -151,6 +155,8 @@ class Experience:
             _add_segment(self.online, seen)
             self._imitate(seen)
             stored.count(episode)
+            if on_success is not None and episode.success:
+                on_success(episode)
         for path in list_discarded(self._writer.folder):  # the robot did take their steps
             try:
                 stored.count_steps(read_episode(path))

@@ -13,6 +13,7 @@ import numpy as np
 from robot_rl.agents.sac import SAC
 from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.data.episode import Episode
+from robot_rl.data.episodes import read_episode
 from robot_rl.envs.factory import Env
 from robot_rl.envs.intervention import STOPPED
 from robot_rl.envs.rollout import EpisodeResult, EpisodeTally, build_transition, first_stamp
@@ -151,6 +152,7 @@ class Trainer:
         step, state = self._checkpoint
         with self._of_this_version(step):
             self.agent.load_state_dict(state["agent"])
+        self.agent.networks.sight.recall(self.demos)
 
     def _restore(self, step: int, state: dict[str, Any]) -> None:
         """Take all that is not the agent from a checkpoint."""
@@ -168,7 +170,7 @@ class Trainer:
 
     def _restore_episodes(self, stop: GracefulStop) -> None:
         """Load the episodes on disk, and learn what the steps after the checkpoint still owe."""
-        stored = self.experience.restore()
+        stored = self.experience.restore(on_success=lambda success: self.agent.see_better(success, learn=False))
         self.counters.episodes = max(self.counters.episodes, stored.episodes)
         self.counters.human_steps = max(self.counters.human_steps, stored.human_steps)
         self._recent.add(*stored.outcomes)
@@ -227,6 +229,10 @@ class Trainer:
             return
         self.experience.end_episode()
         self._keep_truth(truth)
+        if self.agent.networks.sight.goals is not None and truth:
+            newest = read_episode(self.run.episodes / self.experience.last_episode)
+            if newest.success:
+                self.metrics.add(self.agent.see_better(newest))
 
     def _keep_truth(self, truth: list[bool]) -> None:
         """Note beside the episode where it truly succeeded, if all that it stores is a classifier's opinion."""

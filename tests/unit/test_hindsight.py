@@ -38,7 +38,8 @@ def episode(*, success_at: int | None, gripper: list[float] | None = None, with_
 def test_the_goal_is_where_the_tool_was_at_success_without_a_gripper():
     goals = hindsight_goals(episode(success_at=LENGTH - 1))
     start, end = poses(LENGTH)[0], poses(LENGTH)[-1]
-    assert goals.shape == (LENGTH + 1, 6) and goals.dtype == np.float32
+    assert goals.shape == (LENGTH + 1, 6)
+    assert goals.dtype == np.float32
     expected = start.inverse() @ end
     np.testing.assert_allclose(goals[0], [*expected.position, *expected.rotvec], atol=1e-6)
     np.testing.assert_allclose(goals[-1], 0.0, atol=1e-6)
@@ -84,3 +85,9 @@ def test_a_failure_tells_nothing():
 def test_without_the_tools_pose_the_setting_is_named():
     with pytest.raises(ConfigError, match="tool_pose"):
         hindsight_goals(episode(success_at=3, with_pose=False))
+
+
+def test_a_gripper_that_hesitates_around_the_middle_is_not_closing_again():
+    grip = [1.0, 1.0, -1.0, -0.1, 0.1, -0.2, 0.2, -0.6, -0.1, 0.1, -0.3, -1.0]  # closed from 2 on: never clearly opened
+    goals = hindsight_goals(episode(success_at=LENGTH - 1, gripper=grip))
+    np.testing.assert_allclose(goals[2 + GRIP_STEPS :], 0.0, atol=1e-6)
