@@ -9,7 +9,8 @@ from pathlib import Path
 import train_reward
 
 from demos.record import record
-from robot_rl.data.episodes import list_episodes, recover
+from robot_rl.data.episode import Episode
+from robot_rl.data.episodes import list_episodes, load_dataset, recover
 from robot_rl.envs.factory import Env, make_demonstrator
 from robot_rl.envs.judge import Judged
 from robot_rl.errors import ConfigError
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 DATA, MODEL = "reward_data", "reward"
 """Folders of the labelled episodes and of the classifier in a run."""
+SUCCESSES = "successes"
+"""Folder of those among them that succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Part:
 def parts(config: TrainConfig) -> tuple[Part, Part]:
     """Return what a classifier is trained on, beside the demonstrations."""
     reward = config.reward
-    return Part("successes", reward.success_episodes, False), Part("failures", reward.failure_episodes, True)
+    return Part(SUCCESSES, reward.success_episodes, False), Part("failures", reward.failure_episodes, True)
 
 
 def check_reward(config: TrainConfig, env: Env) -> None:
@@ -78,6 +81,11 @@ def judged(config: TrainConfig, run: RunFolder, env: Env) -> Env:
         _train(config, run, env.env_spec)
     log.info("rewards are the success classifier's in %s", folder)
     return Judged(env, load_reward(folder, env.env_spec, device=resolve_device(config.device)))
+
+
+def recorded_successes(run: RunFolder, spec: EnvSpec) -> list[Episode]:
+    """Return the successes that a run recorded for its classifier; none if it did not."""
+    return load_dataset(run.path / DATA / SUCCESSES, spec)
 
 
 def _record(part: Part, config: TrainConfig, folder: Path, env: Env) -> None:

@@ -21,7 +21,7 @@ import tyro
 from command_line import EXIT_INTERRUPTED, own_words, run_script, show_log
 from demonstrations import check_demonstrations, collect_demonstrations, demonstrator
 from person import CockpitOptions, Person, person
-from reward_model import check_reward, judged
+from reward_model import check_reward, judged, recorded_successes
 from rich.console import Console
 
 from robot_rl.envs.factory import Env, make_env
@@ -149,10 +149,11 @@ def train(config: TrainConfig, run: RunFolder, env: Env, eval_env: Env, company:
     """Fill a run folder, with somebody there who may take over; return the exit status."""
     demos = collect_demonstrations(config, run, eval_env)
     env = judged(config, run, env)
+    lessons = recorded_successes(run, env.env_spec)
     publish = company.publisher(env)
     env = company.beside(env, veto_s=config.veto_s if config.reward.source == "classifier" else 0.0)
     with ProgressDisplay(f"{config.task}, seed {config.seed}: {run.path}", config.env_steps, console=console) as display:
-        trainer = Trainer(config, run, env, eval_env, demos, report=display.update, publish=publish)
+        trainer = Trainer(config, run, env, eval_env, demos, lessons=lessons, report=display.update, publish=publish)
         is_finished = trainer.train()
         final = measure_final(trainer, demonstrator(config, eval_env)) if is_finished else None
     if final is None:

@@ -120,15 +120,16 @@ class SAC:
         if encoder is not None:
             encoder.fit({key: torch.as_tensor(obs[key]) for key in encoder.keys if key in obs})
 
-    def learn_to_see(self, demos: Sequence[Episode]) -> Metrics:
+    def learn_to_see(self, demos: Sequence[Episode], more: Sequence[Episode] = ()) -> Metrics:
         """Learn from demonstrations what needs no reward: projections of features, and where the tool has to go.
 
-        Nothing without a frozen encoder. Returns how well it does on demonstrations that it has not seen.
+        Nothing without a frozen encoder. Of `more` episodes, only the goal is learned. Returns how well it does on
+        demonstrations that it has not seen.
 
         Raises:
             ConfigError: If there are no demonstrations to learn from, and they are needed.
         """
-        return self.networks.sight.fit(demos, self.seed)
+        return self.networks.sight.fit(demos, self.seed, more)
 
     def see_better(self, success: Episode, *, learn: bool = True) -> Metrics:
         """Learn from an episode of its own that succeeded where the tool has to go; without `learn`, only remember it."""

@@ -86,8 +86,16 @@ class Sight(nn.Module):
         """Whether there is anything to `fit`."""
         return self.featurizer is not None
 
-    def fit(self, demos: Sequence[Episode], seed: int) -> Metrics:
+    def fit(self, demos: Sequence[Episode], seed: int, more: Sequence[Episode] = ()) -> Metrics:
         """Learn from demonstrations what can be learned without reward; nothing without a frozen encoder.
+
+        Args:
+            demos: Those that replay is given too, in the same order.
+            seed: Of the learning.
+            more: Episodes that only the goal is learned from, as far as they succeed: recordings for a reward classifier.
+
+        Returns:
+            How well the goal is known in demonstrations that it was not learned from.
 
         Raises:
             ConfigError: If there are none, or none with a goal to be known in hindsight.
@@ -97,12 +105,12 @@ class Sight(nn.Module):
         self.fit_projections(_some_frames(demos))
         if self.goals is None:
             return {}
-        self.recall(demos)
+        self.recall(demos, more)
         errors = fit_goals(self.goals, GoalFrames.joined(self._demos), seed)
         return {f"goal/{name}": value for name, value in asdict(errors).items()}
 
-    def recall(self, demos: Sequence[Episode]) -> None:
-        """Take the demonstrations to learn from, for one that has been loaded instead of fitted.
+    def recall(self, demos: Sequence[Episode], more: Sequence[Episode] = ()) -> None:
+        """Take what is learned from, for one that has been loaded instead of fitted; arguments as of `fit`.
 
         Raises:
             ConfigError: If none tells a goal in hindsight.
@@ -115,7 +123,7 @@ class Sight(nn.Module):
                 f"none of {len(demos)} demonstrations succeeds, so none tells where the tool has to go; "
                 "record successful ones, or set vision.policy_sees to features"
             )
-        self._demos = told
+        self._demos = told + [self._goal_frames(episode, -1) for episode in more if episode.success]
 
     def learn_from(self, success: Episode, seed: int, *, refit: bool = True) -> Metrics:
         """Remember a success of the agent's own, and after every so many learn from all anew where the tool has to go.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,7 @@ class _Member(nn.Module):
 
     def __init__(self, features: Mapping[str, ArraySpec], state_dim: int, config: VisionConfig, generator: torch.Generator):
         super().__init__()
-        self.eyes = VisualEncoder(features, config, generator)
+        self.eyes = VisualEncoder(features, replace(config, pool=config.goal.pool), generator)
         self.mlp = MLP(
             self.eyes.dim + state_dim,
             config.goal.hidden_dims,

@@ -68,7 +68,7 @@ def fit_goals(estimator: GoalEstimator, frames: GoalFrames, seed: int) -> GoalEr
     estimator.normalizer.fit(frames.state)
     least = torch.tensor(MIN_SCALE, device=frames.goals.device)
     estimator.scale.copy_(frames.goals.std(0, unbiased=False).maximum(least))
-    fold = frames.demo % estimator.folds
+    fold = torch.where(frames.demo < 0, -1, frames.demo % estimator.folds)  # -1: all may learn from it
     estimates = torch.empty_like(frames.goals)
     for index in range(estimator.folds):
         learnt, unseen = (fold != index).nonzero().squeeze(-1), (fold == index).nonzero().squeeze(-1)
@@ -76,7 +76,8 @@ def fit_goals(estimator: GoalEstimator, frames: GoalFrames, seed: int) -> GoalEr
         for rows in unseen.split(1024):
             estimates[rows] = estimator({key: view[rows] for key, view in frames.views.items()}, frames.state[rows], index)
     fit_member(estimator, estimator.folds, frames, None, seed)
-    return errors_of(estimates, frames.goals)
+    told = fold >= 0
+    return errors_of(estimates[told], frames.goals[told])
 
 
 def errors_of(estimates: Tensor, goals: Tensor) -> GoalErrors:

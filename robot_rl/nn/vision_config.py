@@ -26,6 +26,8 @@ class GoalConfig:
     """newest successes that are remembered for that"""
     learning_rate: float = 1e-3
     """largest step size; it rises at first and falls to nothing"""
+    pool: Pool = "keypoints"
+    """how its eyes come from a feature map to a vector; keypoints need the fewest demonstrations"""
     hidden_dims: tuple[int, ...] = (128, 128)
     """widths of the hidden layers behind the eyes"""
     hidden_share: float = 0.2
@@ -64,9 +66,12 @@ class VisionConfig:
     crop_pad: int = 4
     """px by which a shift moves the frame at most, in each direction"""
     pool: Pool = "flat"
-    """from a feature map to a vector: embedding (SERL's), softmax (expected coordinates) or flat (every location)"""
+    """from a feature map to a vector: embedding (SERL's), softmax (expected coordinates), keypoints (the same of learned maps)
+    or flat (every location)"""
     embeddings: int = 8
     """learned weightings of the map, per channel, that `embedding` sums with (SERL: 8)"""
+    keypoints: int = 32
+    """things whose places `keypoints` tells"""
     hidden_share: float = 0.1
     """share of the places of a feature map, and of its channels, that are hidden at random while learning; 0: none"""
     bottleneck: int = 64
@@ -80,7 +85,7 @@ class VisionConfig:
     def __post_init__(self) -> None:
         if self.estimates_goal and self.encoder != "frozen":
             raise ConfigError(f"vision.policy_sees {self.policy_sees!r} needs the frozen encoder, not {self.encoder!r}")
-        for name in ("components", "num_crops", "embeddings", "bottleneck"):
+        for name in ("components", "num_crops", "embeddings", "keypoints", "bottleneck"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"vision.{name} is {getattr(self, name)}; it must be at least 1")
         if not 0.0 <= self.hidden_share < 1.0:

@@ -73,7 +73,9 @@ class _Eye(nn.Module):
         shape = (entry.shape[0], entry.shape[1], entry.shape[2])
         self.cnn = SmallCNN(shape, generator) if config.encoder == "cnn" else None
         shape = shape if self.cnn is None else self.cnn.out_shape
-        self.pooling = build_pooling(config.pool, shape, embeddings=config.embeddings, generator=generator)
+        self.pooling = build_pooling(
+            config.pool, shape, embeddings=config.embeddings, keypoints=config.keypoints, generator=generator
+        )
         self.bottleneck = HiddenLinear(self.pooling.dim, config.bottleneck)
         self.norm = nn.LayerNorm(config.bottleneck)
         nn.init.xavier_uniform_(self.bottleneck.weight, generator=generator)

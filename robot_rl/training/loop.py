@@ -58,6 +58,7 @@ class Trainer:
         eval_env: Env,
         demos: Sequence[Episode],
         *,
+        lessons: Sequence[Episode] = (),
         report: Callable[[Status], None] | None = None,
         publish: Callable[[Metrics], None] | None = None,
     ) -> None:
@@ -69,6 +70,7 @@ class Trainer:
             env: Where the agent acts.
             eval_env: Where it is measured: another instance, so that measuring disturbs no episode.
             demos: Demonstrations, or none.
+            lessons: Other episodes, whose successes show where the tool has to go; the agent imitates none of them.
             report: Told where the run stands every `LOG_EVERY_STEPS` steps, after evaluations and in each phase.
             publish: Told points of curves as they come; the value of each step among them, which costs a little.
         """
@@ -82,7 +84,7 @@ class Trainer:
         device = resolve_device(config.device)
         self.agent = SAC(env.env_spec, config.sac, seed=config.seed, device=device, mirrored="y" in config.mirror)
         self._checkpoint = checkpoints.latest(run.checkpoints)
-        self._begin_agent()
+        self._begin_agent(lessons)
         self.experience = Experience(
             config, env.env_spec, run.episodes, demos,
             replay_spec=self.agent.replay_spec, see=self.agent.replay_obs, device=device,
@@ -142,17 +144,17 @@ class Trainer:
         self._evaluate()
         self.save()
 
-    def _begin_agent(self) -> None:
+    def _begin_agent(self, lessons: Sequence[Episode]) -> None:
         """Take the agent from the newest checkpoint, or teach it to see: replay holds what it makes of its cameras."""
         if self._checkpoint is None:
             if self.agent.networks.sight.learns:
                 self.show("learning to see")
-            self.metrics.add(self.agent.learn_to_see(self.demos))
+            self.metrics.add(self.agent.learn_to_see(self.demos, lessons))
             return
         step, state = self._checkpoint
         with self._of_this_version(step):
             self.agent.load_state_dict(state["agent"])
-        self.agent.networks.sight.recall(self.demos)
+        self.agent.networks.sight.recall(self.demos, lessons)
 
     def _restore(self, step: int, state: dict[str, Any]) -> None:
         """Take all that is not the agent from a checkpoint."""

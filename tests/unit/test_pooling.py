@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robot_rl.nn.pooling import Flat, SpatialEmbedding, SpatialSoftmax, build_pooling
+from robot_rl.nn.pooling import Flat, Keypoints, SpatialEmbedding, SpatialSoftmax, build_pooling
 
 SHAPE = (3, 4, 6)
 
@@ -58,14 +58,29 @@ def test_a_lower_temperature_points_more_sharply():
     assert pooling(x)[0, 2] < blunt < 0
 
 
+def test_a_keypoint_moves_with_what_it_is_of():
+    """The same layers at every place: a thing that is learned of in one place is found in all others."""
+    pooling = Keypoints(SHAPE, 1, 4, generator())
+    with torch.no_grad():
+        pooling.first.weight.zero_()
+        pooling.first.weight[0, 1] = 1.0
+        pooling.second.weight.zero_()
+        pooling.second.weight[0, 0] = 1.0
+    for row, column in ((0, 0), (2, 3), (3, 5)):
+        x, y, sureness = pooling(peak(row, column))[0]
+        torch.testing.assert_close(torch.stack([x, y]), torch.tensor([(2 * column - 5) / 6, (2 * row - 3) / 4]))
+        assert sureness > 0.99
+    assert pooling(torch.zeros(1, *SHAPE))[0, 2].abs() < 1e-6  # nothing there: in no place, and not sure
+
+
 def test_flat_keeps_every_number():
     x = torch.randn(2, *SHAPE)
     assert torch.equal(Flat(SHAPE)(x).view(2, *SHAPE), x)
 
 
-@pytest.mark.parametrize("pool", ["embedding", "softmax", "flat"])
+@pytest.mark.parametrize("pool", ["embedding", "softmax", "keypoints", "flat"])
 def test_every_pooling_knows_where_things_are_and_learns(pool):
-    pooling = build_pooling(pool, SHAPE, embeddings=4, generator=generator())
+    pooling = build_pooling(pool, SHAPE, embeddings=4, keypoints=6, generator=generator())
     here, there = pooling(peak(1, 1)), pooling(peak(1, 2))
     assert here.shape == (1, pooling.dim)
     assert (here - there).abs().max() > 0.1
