@@ -69,8 +69,10 @@ class SAC:
         self._owed = 0.0
         self._continuous = list(spec.action.continuous)
         self._columns = torch.tensor(self._continuous, device=device)
+        self._counted = self._counted_dimensions(device)
         wanted = config.target_entropy
-        self._target_entropy = -0.5 * len(self._continuous) if wanted is None else wanted
+        num_counted = len(self._continuous) if self._counted is None else int(self._counted.sum())
+        self._target_entropy = -0.5 * num_counted if wanted is None else wanted
 
         # Networks
         init = torch.Generator().manual_seed(seed)
@@ -252,7 +254,7 @@ class SAC:
         # Target
         with torch.no_grad():
             mean, log_std = self.actor(self.actor.see(step.following))
-            next_action, next_log_prob = squashed_sample(mean, log_std, noise)
+            next_action, next_log_prob = squashed_sample(mean, log_std, noise, self._counted)
             next_x = self.target_critic.see(step.following)
             next_value = self.target_critic(next_x, next_action, members).amin(0)  # [B]
             if self.config.backup_entropy:
@@ -295,7 +297,7 @@ class SAC:
 
     def _actor_loss(self, step: Transitions, noise: Tensor, bc_weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_std = self.actor(self.actor.see(step.now))
-        action, log_prob = squashed_sample(mean, log_std, noise)
+        action, log_prob = squashed_sample(mean, log_std, noise, self._counted)
         q = self._actor_value(self._value(step, action))  # [B]
         loss = (self.log_alpha.exp() * log_prob - q).mean()
         metrics = {"actor/q": q.detach().mean(), "actor/entropy": -log_prob.detach().mean()}
@@ -334,6 +336,13 @@ class SAC:
         if m == n:
             return None
         return torch.randperm(n, generator=self.generator, device=self.generator.device)[:m]  # distinct, unlike randint
+
+    def _counted_dimensions(self, device: str) -> Tensor | None:
+        """Return which continuous dimensions' entropy counts, [Ac] of 0 and 1; None: that of all."""
+        if self.config.entropy_of == "all":
+            return None
+        names = [self.spec.action.names[index] for index in self._continuous]
+        return torch.tensor([float("/" in name) for name in names], device=device)
 
     # Saving
 

@@ -64,6 +64,9 @@ class SACConfig:
     """entropy bonus at the start; for rewards of size 1"""
     target_entropy: float | None = None
     """entropy that the temperature steers to; None: minus half the number of continuous action dimensions"""
+    entropy_of: Literal["all", "motion"] = "all"
+    """action dimensions whose entropy counts: all, or all but continuous grippers. One that is shut for good has a density
+    without bound, and the temperature would have to push the motions apart to make up for it"""
     backup_entropy: bool = False
     """add the next state's entropy bonus to the target"""
     utd_ratio: float = 2.0

@@ -20,19 +20,20 @@ def bound_log_std(raw: Tensor) -> Tensor:
     return centre + half * torch.tanh(raw / half + math.atanh(-centre / half))
 
 
-def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor, counted: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return a reparameterised sample and its log-density.
 
     Args:
         mean: [..., A], before the squashing.
         log_std: [..., A].
         noise: [..., A], standard normal.
+        counted: [A], 1 for dimensions whose density counts and 0 for others; None: all count.
 
     Returns:
         Action [..., A] in [-1, 1] and log-density [...].
     """
     u = torch.addcmul(mean, log_std.exp(), noise)
-    return torch.tanh(u), _log_prob(u, noise, log_std)
+    return torch.tanh(u), _log_prob(u, noise, log_std, counted)
 
 
 def squashed_log_prob(mean: Tensor, log_std: Tensor, action: Tensor, limit: float = 1.0 - 1e-6) -> Tensor:
@@ -41,7 +42,8 @@ def squashed_log_prob(mean: Tensor, log_std: Tensor, action: Tensor, limit: floa
     return _log_prob(u, (u - mean) * torch.exp(-log_std), log_std)
 
 
-def _log_prob(u: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
+def _log_prob(u: Tensor, noise: Tensor, log_std: Tensor, counted: Tensor | None = None) -> Tensor:
     """Log-density of tanh(u), with log(1 - tanh(u)**2) as 2 (log 2 - u - softplus(-2u)), which never becomes log 0."""
     gaussian = -0.5 * noise.square() - log_std - _HALF_LOG_TWO_PI
-    return (gaussian - 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))).sum(-1)
+    density = gaussian - 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))
+    return (density if counted is None else density * counted).sum(-1)

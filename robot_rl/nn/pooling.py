@@ -109,7 +109,7 @@ class Flat(nn.Module):
 
 
 def build_pooling(
-    pool: Pool, shape: tuple[int, int, int], *, embeddings: int, keypoints: int, generator: torch.Generator
+    pool: Pool, shape: tuple[int, int, int], *, embeddings: int, keypoints: int = 32, generator: torch.Generator
 ) -> SpatialEmbedding | SpatialSoftmax | Keypoints | Flat:
     """Return the pooling of that name for maps of `shape` (C, h, w)."""
     if pool == "embedding":

@@ -59,7 +59,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             reward=RewardConfig(source="classifier"),
             mirror=("x", "y"),
             env_steps=3000,
-            sac=replace(LIFT, vision=TELLS_GRASP, bc_halving_steps=400, bc_weight_min=1.0),
+            sac=replace(LIFT, vision=TELLS_GOAL, entropy_of="motion", target_entropy=-6.0, bc_halving_steps=200),
             evaluation=EvaluationConfig(every=500),
         ),
     ),
