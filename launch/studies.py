@@ -49,7 +49,8 @@ class StudyRun:
 PEG = "peg_insert"
 FEW_DEMOS = "peg_insert --demos.episodes 5 --env-steps 3000 --evaluation.every 100"
 """With 20 demonstrations there is little left to correct: the clone succeeds in half of its episodes."""
-PIXELS = "pick_lift_pixels --reward.source env"
+GOAL = "pick_lift_pixels --reward.source env --env-steps 1500 --evaluation.every 250"
+FEATURES = f"{GOAL} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
 NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
 HIL_SERL = (
@@ -91,17 +92,19 @@ STUDIES = {
         ),
         Study(
             "feature_replay",
-            "What do versions of a frame, holes, finer maps and pooling do for lifting from cameras? (The true state pays.)",
+            "What should replay hold of frames, and what should a policy see, to lift from cameras? (The true state pays.)",
             {
-                "default": PIXELS,
-                "crops_2": f"{PIXELS} --sac.vision.num-crops 2",
-                "crops_4": f"{PIXELS} --sac.vision.num-crops 4",
-                "no_mirror": f"{PIXELS} --mirror",
-                "no_holes": f"{PIXELS} --sac.vision.hidden-share 0",
-                "stage_8": f"{PIXELS} --sac.vision.backbone.stage 8 --sac.vision.components 12",
-                "softmax": f"{PIXELS} --sac.vision.pool softmax",
-                "embedding": f"{PIXELS} --sac.vision.pool embedding",
-                "online_cnn": f"{PIXELS} --sac.vision.encoder cnn",
+                "goal": GOAL,
+                "goal_flat": f"{GOAL} --sac.vision.goal.pool flat",
+                "features": FEATURES,
+                "crops_2": f"{FEATURES} --sac.vision.num-crops 2",
+                "crops_4": f"{FEATURES} --sac.vision.num-crops 4",
+                "no_mirror": f"{FEATURES} --mirror",
+                "no_holes": f"{FEATURES} --sac.vision.hidden-share 0",
+                "stage_8": f"{FEATURES} --sac.vision.backbone.stage 8 --sac.vision.components 12",
+                "keypoints": f"{FEATURES} --sac.vision.pool keypoints",
+                "embedding": f"{FEATURES} --sac.vision.pool embedding",
+                "online_cnn": f"{FEATURES} --sac.vision.encoder cnn",
             },
         ),
         Study(
