@@ -1,5 +1,6 @@
 """Episodes in which a camera in the hand sees a bright square: where it is in the picture, there the tool goes."""
 
+import gymnasium as gym
 import numpy as np
 
 from robot_rl.agents.sac_config import SACConfig
@@ -12,6 +13,8 @@ from robot_rl.types import EpisodeInfo
 SIZE = 32
 REACH = 0.1
 """m from the middle of the picture to its edge."""
+STEP = 0.02
+"""m that an action of 1 moves."""
 SPEC = EnvSpec(
     "square",
     {
@@ -54,7 +57,7 @@ def episode(seed: int, *, length: int = 8, is_success: bool = True) -> Episode:
         "pose/arm": poses.astype(np.float32),
         "image/wrist": np.stack([picture(square - at) for at in tool]),
     }
-    action = np.diff(tool, axis=0).astype(np.float32)
+    action = (np.diff(tool, axis=0) / STEP).astype(np.float32)
     none, last = np.zeros(length, bool), np.arange(length) == length - 1
     success = last & is_success
     return Episode(
@@ -70,3 +73,37 @@ def observation(square: np.ndarray) -> dict[str, np.ndarray]:
         "pose/arm": np.array([0, 0, 0.2, 1, 0, 0, 0], np.float32),
         "image/wrist": picture(square),
     }
+
+
+class SquareEnv(gym.Env):
+    """Move the hand over the square."""
+
+    action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    env_spec = SPEC
+
+    def __init__(self):
+        self._rng = np.random.default_rng(0)
+
+    def reset(self, *, seed=None, options=None):
+        self._rng = self._rng if seed is None else np.random.default_rng(seed)
+        self._tool, self._square = self._rng.uniform(-0.04, 0.04, (2, 2))
+        self._steps = 0
+        return self._obs(), {"stamp": 0.0}
+
+    def step(self, action):
+        self._steps += 1
+        self._tool = np.clip(self._tool + STEP * action, -REACH, REACH)
+        success = bool(np.linalg.norm(self._square - self._tool) < 0.012)
+        info = {
+            "action": action, "policy_action": action, "is_intervention": False, "clamped": False, "success": success,
+            "true_success": success, "stamp": 0.1 * self._steps, "fault": "",
+        }  # fmt: skip
+        return self._obs(), float(success), success, self._steps == SPEC.max_steps and not success, info
+
+    def _obs(self):
+        return observation(self._square - self._tool) | {
+            "pose/arm": np.array([*self._tool, 0.2, 1, 0, 0, 0], np.float32),
+        }
+
+    def oracle(self, obs, *, explore=False):
+        return np.clip((self._square - self._tool) / 0.04, -1.0, 1.0).astype(np.float32)

@@ -52,3 +52,11 @@ def test_a_gradient_leads_back_from_a_tiny_std():
     raw = torch.tensor([-12.0], requires_grad=True)
     bound_log_std(raw).backward()
     assert raw.grad.item() > 1e-5
+
+
+def test_a_dimension_that_does_not_count_leaves_the_density_of_the_others():
+    mean, log_std, noise = torch.randn(4, 3), torch.zeros(4, 3), torch.randn(4, 3)
+    action, log_prob = squashed_sample(mean, log_std, noise, torch.tensor([1.0, 0.0, 1.0]))
+    others = [0, 2]
+    torch.testing.assert_close(log_prob, squashed_sample(mean[:, others], log_std[:, others], noise[:, others])[1])
+    assert torch.equal(action, squashed_sample(mean, log_std, noise)[0])

@@ -149,6 +149,13 @@ def test_stack_joins_the_newest_oldest_first_and_starts_by_repeating():
     assert obs["state/gripper/opening"].tolist() == [9, 9, 9]
 
 
+def test_the_tools_pose_is_kept_beside_what_is_observed():
+    obs = observe(ObservationConfig(arm_quantities=(), gripper=False, tool_pose=True))
+    assert set(obs) == {"pose/arm"}
+    np.testing.assert_allclose(obs["pose/arm"], [*NOW.position, *NOW.quaternion], atol=1e-6)
+    assert obs["pose/arm"].dtype == np.float32
+
+
 def test_crop_is_top_left_height_width():
     image = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
     assert np.array_equal(ImageResizer(CAMERA, (1, 2, 3, 4), None)(image), image[1:4, 2:6])

@@ -340,6 +340,14 @@ def test_another_agents_state_is_refused():
 # Configuration
 
 
+def test_the_entropy_of_motions_leaves_a_continuous_gripper_out():
+    spec = replace(SPEC, action=ActionSpec(("arm/x", "arm/y", "gripper")))
+    agent = SAC(spec, replace(SMALL, entropy_of="motion"))
+    assert agent._counted.tolist() == [1.0, 1.0, 0.0]
+    assert agent._target_entropy == -1.0
+    assert SAC(spec, SMALL)._target_entropy == -1.5
+
+
 def test_target_entropy_is_half_the_continuous_dimensions():
     assert SAC(SPEC, SMALL)._target_entropy == -1.0
 
