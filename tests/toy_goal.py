@@ -32,7 +32,7 @@ VISION = VisionConfig(
     backbone=BackboneConfig(stage=8, pretrained=False, precision="float32"),
     components=4,
     bottleneck=16,
-    goal=GoalConfig(folds=2, steps=300, batch_size=64, hidden_dims=(32,), hidden_share=0.0, refit_every=2),
+    goal=GoalConfig(folds=2, steps=300, batch_size=64, hidden_dims=(32,), hidden_share=0.0, refit_every=2, pool="flat"),
 )
 CONFIG = SACConfig(batch_size=16, hidden_dims=(16,), critic_actor_ratio=1, utd_ratio=1.0, vision=VISION, precision="float32")
 
@@ -93,7 +93,7 @@ class SquareEnv(gym.Env):
     def step(self, action):
         self._steps += 1
         self._tool = np.clip(self._tool + STEP * action, -REACH, REACH)
-        success = bool(np.linalg.norm(self._square - self._tool) < 0.012)
+        success = bool(np.linalg.norm(self._square - self._tool) < 0.02)
         info = {
             "action": action, "policy_action": action, "is_intervention": False, "clamped": False, "success": success,
             "true_success": success, "stamp": 0.1 * self._steps, "fault": "",
