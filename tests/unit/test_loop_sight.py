@@ -18,7 +18,7 @@ from robot_rl.training.loop import Trainer
 DEMOS = [episode(seed) for seed in range(8)]
 CONFIG = TrainConfig(
     task="square",
-    sac=replace(SAC_CONFIG, clone_std=0.3),
+    sac=replace(SAC_CONFIG, clone_std=0.3, actor_lr=3e-3, hidden_dims=(32,), bc_weight=10.0),
     demos=DemoConfig(episodes=len(DEMOS)),
     warm_start=WarmStartConfig(clone_steps=200, env_steps=20, critic_steps=10),
     evaluation=EvaluationConfig(every=40, episodes=2),
