@@ -83,7 +83,11 @@ class Tracker(Protocol):
 
 
 class Teleop(Protocol):
-    """A person's input device. Events are latched: a tap between two reads is never lost."""
+    """A person's input device. Events are latched: a tap between two reads is never lost.
+
+    One with a method `follow(obs, action)` is told every observation and the action [A] executed before it, None after a
+    reset, so that a hand starts where the policy was.
+    """
 
     def read(self) -> TeleopInput:
         """Return the input since the last read; never blocks."""

@@ -9,6 +9,9 @@ import numpy as np
 
 from robot_rl.errors import ConfigError
 
+ACTION_FRAME = "action/frame"
+"""Key of `EnvSpec.extra`: along whose axes an action moves the tool, `tcp` or `base`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArmSpec:

@@ -143,12 +143,13 @@ class DeviceInput:
     """
 
     motion: Mapping[str, float] = field(default_factory=dict)
-    """Axis to -1..1, of ``x y z roll pitch yaw`` (the tcp's velocity, in the frame of the action) or the name of an action
-    dimension; an axis that is left out stands still."""
+    """Axis to -1..1, of ``x y z roll pitch yaw`` (the tcp's velocity as the person sees it: x away, y left, z up, rotation
+    vector along the same axes; `TakeOver` turns it into the action's frame) or the name of an action dimension, as it is; an
+    axis that is left out stands still. A key tapped since the last read moves for this one."""
     gripper: float | None = None
-    """Opening that is wanted, -1 closed .. 1 open; None: leave it as it is."""
+    """Opening that a hand asked for since the last read, -1 closed .. 1 open; None: it did not touch that control."""
     is_touched: bool = False
-    """Whether a hand moves the device now."""
+    """Whether a hand moved the device since the last read, the gripper's control included."""
     is_held: bool = False
     """Whether the button that takes over is down now."""
     is_tapped: bool = False

@@ -52,6 +52,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         super().__init__(cast("gym.Env[Observation, np.ndarray]", env))
         self.env_spec = env.env_spec
         self._teleop = teleop
+        self._follow: Callable[[Observation, np.ndarray | None], None] = getattr(teleop, "follow", lambda *_: None)
         self._veto_s = veto_s
         self._wait = wait or _waiting_for(self.unwrapped)
         self._last: tuple[Observation, dict[str, Any]] = ({}, {})
@@ -64,6 +65,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
             DeviceError: If the input device fails: nobody could take over.
         """
         obs, info = self.env.reset(seed=seed, options=options)
+        self._follow(obs, None)
         try:
             pressed = self._teleop.read()
         except BaseException:
@@ -84,6 +86,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
             return self._stopped(action, STOPPED, discard=human.discard)
         executed = action if human.action is None else human.action
         obs, reward, terminated, truncated, info = self.env.step(executed)
+        self._follow(obs, executed)
         policy_action = np.array(action, dtype=np.float32)
         info |= {"policy_action": policy_action, "is_intervention": human.action is not None, "discard": human.discard}
         self._last = (obs, info)

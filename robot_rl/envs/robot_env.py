@@ -18,7 +18,7 @@ from robot_rl.envs.observations import ObservationConfig, Observer
 from robot_rl.envs.safety import limit
 from robot_rl.errors import ConfigError, ControlOverrun, DeviceError
 from robot_rl.protocols import Camera, ResetRoutine, RewardModel, Robot, Tracker
-from robot_rl.specs import ArraySpec, EnvSpec
+from robot_rl.specs import ACTION_FRAME, ArraySpec, EnvSpec
 from robot_rl.types import Observation, RobotState
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -95,7 +95,8 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             self._actions.spec,
             config.control_dt,
             config.max_steps,
-            extra={f"crop/{camera}": " ".join(map(str, crop)) for camera, crop in config.observation.crops.items()},
+            extra={ACTION_FRAME: config.action.frame}
+            | {f"crop/{camera}": " ".join(map(str, crop)) for camera, crop in config.observation.crops.items()},
         )
         self.observation_space = gym.spaces.Dict({key: _space(spec) for key, spec in self._observer.spec.items()})
         self.action_space = gym.spaces.Box(-1.0, 1.0, (self._actions.spec.dim,), np.float32)

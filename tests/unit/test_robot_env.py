@@ -22,6 +22,7 @@ from robot_rl.envs.rewards import SparseReward
 from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig
 from robot_rl.errors import ConfigError, DeviceError, ResetFailed
 from robot_rl.geometry import Pose
+from robot_rl.specs import ACTION_FRAME
 from robot_rl.types import ArmState, ArmTarget
 
 AWAY = np.array([1.0, 0, 0, 0, 0], np.float32)
@@ -97,7 +98,12 @@ def test_is_an_environment_of_the_house():
 
 def test_the_spec_tells_which_part_of_a_picture_is_observed():
     observation = ObservationConfig(image_size=16, crops={"front": (8, 0, 40, 40)})
-    assert Station(replace(CONFIG, observation=observation)).env.env_spec.extra == {"crop/front": "8 0 40 40"}
+    assert Station(replace(CONFIG, observation=observation)).env.env_spec.extra["crop/front"] == "8 0 40 40"
+
+
+@pytest.mark.parametrize("frame", ["tcp", "base"])
+def test_the_spec_tells_along_whose_axes_an_action_moves(frame):
+    assert Station(replace(CONFIG, action=replace(CONFIG.action, frame=frame))).env.env_spec.extra[ACTION_FRAME] == frame
 
 
 def test_nothing_is_connected_before_the_first_reset():
