@@ -46,8 +46,8 @@ ESCAPE_S = 0.05
 class TerminalDecoder:
     """Understands the bytes of a terminal, which tells only that a key is down, and only of the one pressed last.
 
-    A motion ends HELD_S after the last byte of its key. Events and the take-over key count once a press. Because a terminal
-    forgets the take-over key as soon as another is pressed, every key that drives counts as holding it.
+    A motion ends HELD_S after the last byte of its key. Events and the take-over key count once a press, stop always. Because
+    a terminal forgets the take-over key as soon as another is pressed, every key that drives counts as holding it.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class TerminalDecoder:
         if is_driving or control == TAKE_OVER:
             self._controls.press(control)
             self._held_until[control] = now + (HELD_S if is_driving or is_repeat else REPEAT_DELAY_S)
-        elif not is_repeat:
+        elif not is_repeat or control == "stop":
             self._controls.tap(control)
 
     def _expire(self, now: float) -> None:

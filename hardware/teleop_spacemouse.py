@@ -83,7 +83,7 @@ class PuckDecoder:
 
     def feed(self, item: bytes, now: float) -> None:
         """Take one report, its id in front."""
-        kind, data = item[0], item[1:]
+        kind, data = next(iter(item), 0), item[1:]
         if kind == TRANSLATION and len(data) >= 12:
             self._move(AXES, struct.unpack_from("<6h", data), now)
         elif kind == TRANSLATION and len(data) >= 6:
@@ -92,9 +92,11 @@ class PuckDecoder:
             self._move(AXES[3:], struct.unpack_from("<3h", data), now)
         elif kind == BUTTONS:
             bits = int.from_bytes(data, "little")
-            for number, control in self._model.buttons.items():
-                self._controls.set(control, is_down=bool(bits >> number & 1))
             self._press_pair({number for number in self._model.pair if bits >> number & 1})
+            down = {control for number, control in self._model.buttons.items() if bits >> number & 1}
+            down |= {TAKE_OVER} if self._is_chord else set()
+            for control in {TAKE_OVER, *self._model.buttons.values()}:
+                self._controls.set(control, is_down=control in down)
 
     def take(self, now: float) -> DeviceInput:
         """Return what was done since the last `take`."""
@@ -109,15 +111,15 @@ class PuckDecoder:
             self._controls.move(axis, beyond(direction * reading / FULL_SCALE, DEAD_BAND))
 
     def _press_pair(self, down: set[int]) -> None:
-        if down == self._pair_down:
-            return
+        """Tell apart one button that was let go, and both at once, which last until both are."""
         released, self._pair_down = self._pair_down - down, down
-        was_chord, self._is_chord = self._is_chord, bool(down) and (self._is_chord or len(down) == len(PAIR))
-        if was_chord or self._is_chord:
-            self._controls.set(TAKE_OVER, is_down=self._is_chord)
-            return
-        for number in released:
-            self._controls.tap(self._model.pair[number])
+        if len(down) == len(PAIR):
+            self._is_chord = True
+        elif self._is_chord:
+            self._is_chord = bool(down)
+        else:
+            for number in released:
+                self._controls.tap(self._model.pair[number])
 
 
 class HidStream:

@@ -4,7 +4,6 @@ import fcntl
 import os
 import pty
 import struct
-import tty
 
 from hardware.input_event import EV_ABS, EV_KEY, EV_SYN, AxisRange, DeviceInfo, EventStream, InputEvent
 
@@ -31,7 +30,6 @@ class Terminal:
     def __init__(self):
         self.master, self.slave = pty.openpty()
         self.path = os.ttyname(self.slave)
-        tty.setraw(self.master)
 
     def type(self, text):
         os.write(self.master, text if isinstance(text, bytes) else text.encode())
@@ -78,6 +76,11 @@ class PipedStream(EventStream):
     """A stream whose state is not asked of the kernel."""
 
     down: set[int]
+    is_closed = False
+
+    def close(self):
+        self.is_closed = True
+        super().close()
 
     def state(self):
         keys = [InputEvent(EV_KEY, key, int(key in self.down)) for key in self.info.keys]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from toy_input import DUALSENSE, EventPipe
 
 from hardware.fake import HOME, FakeRobot
+from hardware.teleop_gamepad import PadDecoder
+from hardware.teleop_pump import PumpedDevice
 from hardware.teleop_scripted import ScriptedDevice
 from robot_rl.envs.actions import ActionConfig, displace
 from robot_rl.envs.intervention import Intervention
@@ -15,7 +18,7 @@ from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig
 from robot_rl.envs.takeover import TakeOver, TakeOverConfig
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.specs import ACTION_FRAME, ActionSpec, EnvSpec
-from robot_rl.types import ArmTarget, DeviceInput, GripperTarget
+from robot_rl.types import ArmState, ArmTarget, DeviceInput, GripperTarget
 
 NAMES = ("arm/x", "arm/y", "arm/z", "arm/yaw", "gripper")
 RIGHT = {"dead_band": 0.0}
@@ -157,7 +160,7 @@ def test_a_continuous_gripper_keeps_what_the_hand_told_it_until_the_policy_tells
 class Bench:
     """A fake robot whose commands are seen, a policy of one's own, and a hand."""
 
-    def __init__(self, *script, **config):
+    def __init__(self, *script, device=None, **config):
         action = ActionConfig(frame="base", axes=("x", "y", "z"), reference="target", gripper="continuous")
         self.robot = FakeRobot()
         env = RobotEnv(
@@ -166,12 +169,12 @@ class Bench:
             reward=SparseReward(lambda obs: False),
             reset=DrivenReset(HOME, opening=0.3),
         )
-        self.device = ScriptedDevice()
-        teleop = TakeOver(self.device, env.env_spec, TakeOverConfig(**{**RIGHT, **config}), self.robot.clock.now)
-        teleop.connect()
-        self.env = Intervention(env, teleop)
+        scripted = ScriptedDevice()
+        self.teleop = TakeOver(device or scripted, env.env_spec, TakeOverConfig(**{**RIGHT, **config}), self.robot.clock.now)
+        self.teleop.connect()
+        self.env = Intervention(env, self.teleop)
         self.env.reset(seed=0)
-        self.device.then(*script)
+        scripted.then(*script)
 
     def step(self, *policy):
         """Return what was executed, and the arm's and the gripper's targets."""
@@ -201,12 +204,27 @@ def test_the_first_takeover_starts_at_the_observed_opening():
     assert Bench(TOUCH).step(1, 0, 0, 1)[2] == pytest.approx(0.3)
 
 
-def test_an_unplugged_device_holds_the_robot_and_ends_the_episode_as_truncated():
-    bench = Bench(DeviceInput(motion={"x": 1.0}, is_touched=True), DeviceError("gamepad: unplugged"))
-    assert bench.step(0, 0, 0, 0)[0]["is_intervention"]
+def test_an_unplugged_gamepad_holds_the_robot_and_ends_the_episode_as_truncated():
+    pipe = EventPipe(DUALSENSE)
+    bench = Bench(device=PumpedDevice("gamepad", lambda: (pipe.stream, PadDecoder(DUALSENSE))))
+    pipe.turn(1, 0)
+    info, target, _ = bench.step(0, 0, 0, 0)
+    assert info["is_intervention"]
+    assert (target - HOME.position).tolist() == pytest.approx([0.02, 0, 0])
     num_sent, bench.robot.num_stops = len(bench.robot.sent), 0
+    pipe.unplug()
     _, reward, terminated, truncated, info = bench.env.step(np.zeros(4, np.float32))
     assert (reward, terminated, truncated) == (0.0, False, True)
-    assert info["fault"] == "input device: gamepad: unplugged"
+    assert info["fault"] == "input device: gamepad is gone (end of file); plug it in and start again"
     assert len(bench.robot.sent) == num_sent
     assert bench.robot.num_stops > 0
+    where = arm_of(bench.robot)
+    bench.robot.clock.advance(5.0)
+    assert arm_of(bench.robot) == where
+    bench.teleop.close()
+
+
+def arm_of(robot):
+    state = robot.read()["arm"]
+    assert isinstance(state, ArmState)
+    return state.pose.position.tolist()
