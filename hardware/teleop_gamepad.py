@@ -42,7 +42,7 @@ def _buttons(north: int = NORTH, west: int = WEST, *, first: int | None = None) 
     codes = (west, SOUTH, EAST, north, LEFT_BUMPER, RIGHT_BUMPER, LEFT_TRIGGER, RIGHT_TRIGGER, SELECT, START)
     if first is not None:
         codes = tuple(range(first, first + 10))
-    meanings = ("discard", "failure", "stop", "success", TAKE_OVER, TAKE_OVER, "open", "close", "stop", "pause")
+    meanings = ("failure", TAKE_OVER, "stop", "success", TAKE_OVER, TAKE_OVER, "open", "close", "discard", "pause")
     pad = {PAD_UP: "+pitch", PAD_DOWN: "-pitch", PAD_LEFT: "-roll", PAD_RIGHT: "+roll"}
     return {**dict(zip(codes, meanings, strict=True)), **pad}
 

@@ -17,21 +17,21 @@ from robot_rl.types import DeviceInput
 
 CONTROL_BY_KEY = {
     **{"w": "+x", "s": "-x", "a": "+y", "d": "-y", "r": "+z", "f": "-z"},
-    **{"up": "+x", "down": "-x", "left": "+y", "right": "-y", "page up": "+z", "page down": "-z"},
-    **{"q": "+yaw", "e": "-yaw", "i": "+pitch", "k": "-pitch", "l": "+roll", "j": "-roll"},
+    **{"q": "+yaw", "e": "-yaw", "up": "+z", "down": "-z", "left": "+yaw", "right": "-yaw"},
+    **{"i": "+pitch", "k": "-pitch", "l": "+roll", "j": "-roll"},
     **{"o": "open", "c": "close", "space": TAKE_OVER},
     **{"enter": "success", "backspace": "failure", "delete": "discard", "p": "pause", "escape": "stop"},
 }
 CODE_BY_KEY = {
     **{"escape": 1, "backspace": 14, "enter": 28, "space": 57, "delete": 111},
-    **{"up": 103, "page up": 104, "left": 105, "right": 106, "down": 108, "page down": 109},
+    **{"up": 103, "left": 105, "right": 106, "down": 108},
     **dict(zip("qwertyuiop", range(16, 26), strict=True)),
     **dict(zip("asdfghjkl", range(30, 39), strict=True)),
     **dict(zip("zxcvbnm", range(44, 51), strict=True)),
 }
 """linux/input-event-codes.h; keys are named after what a US keyboard has there."""
 KEY_BY_BYTE = {ord("\r"): "enter", ord("\n"): "enter", 0x7F: "backspace", 0x08: "backspace", ord(" "): "space"}
-KEY_BY_SEQUENCE = {"A": "up", "B": "down", "C": "right", "D": "left", "5~": "page up", "6~": "page down", "3~": "delete"}
+KEY_BY_SEQUENCE = {"A": "up", "B": "down", "C": "right", "D": "left", "3~": "delete"}
 ESCAPE = 0x1B
 TERMINAL = "/dev/tty"
 

@@ -60,7 +60,7 @@ class TestKernelKeyboard(Kernel):
 
 @needs_uinput
 class TestKernelGamepad(Kernel):
-    codes: ClassVar = {"success": 0x133, "failure": 0x130, "discard": 0x134, "stop": 0x131, "pause": 0x13B, "take over": 0x137}
+    codes: ClassVar = {"success": 0x133, "failure": 0x134, "discard": 0x13A, "stop": 0x131, "pause": 0x13B, "take over": 0x137}
 
     def make(self):
         self.plug(KernelInput(DUALSENSE))

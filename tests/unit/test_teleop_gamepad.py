@@ -123,9 +123,16 @@ def test_the_cross_tilts(pad):
     ],
 )
 def test_the_four_buttons_mean_what_their_places_say(pad, upper, left, lower, right):
-    for code, event in [(upper, "success"), (left, "discard"), (lower, "failure"), (right, "stop")]:
+    for code, event in [(upper, "success"), (left, "failure"), (right, "stop")]:
         told = after(PADS[pad], (EV_KEY, code, 1), (EV_KEY, code, 0))
         assert told == DeviceInput(**{event: True})
+    assert after(PADS[pad], (EV_KEY, lower, 1)) == DeviceInput(is_touched=True, is_held=True, is_tapped=True)
+
+
+@pytest.mark.parametrize(("pad", "select", "start"), [("ps", 0x13A, 0x13B), ("xbox", 0x13A, 0x13B), ("logitech", 0x128, 0x129)])
+def test_the_small_buttons_discard_and_pause(pad, select, start):
+    assert after(PADS[pad], (EV_KEY, select, 1)) == DeviceInput(discard=True)
+    assert after(PADS[pad], (EV_KEY, start, 1)) == DeviceInput(pause=True)
 
 
 def test_either_bumper_takes_over():
