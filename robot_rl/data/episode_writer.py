@@ -102,12 +102,11 @@ class EpisodeWriter:
 
         Nothing happens if it has no steps, or is there already.
         """
-        discarded = f"{DISCARDED_PREFIX}{self._name}"
-        if self._close_as(discarded) or self.last_path != self.folder / self._name:
-            return
-        with self._disk_errors_named():
-            self.last_path.rename(self.folder / discarded)
-        self.last_path = None
+        complete, discarded = self.folder / self._name, f"{DISCARDED_PREFIX}{self._name}"
+        if not self._close_as(discarded) and self.last_path == complete:
+            with self._disk_errors_named():
+                complete.rename(self.folder / discarded)
+            self.last_path = None
 
     def write(self, episode: Episode, *, name: str | None = None) -> Path:
         """Write a whole episode, under a new name unless one is given, and return its path."""
