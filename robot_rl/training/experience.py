@@ -97,6 +97,8 @@ class Experience:
         self._see, self._device = see, device
         self.online = ReplayBuffer(replay_spec, config.replay_capacity, seed=config.seed + 1)
         self.demos = self._demo_buffer(replay_spec, demos, config)
+        self.human_steps = 0
+        """Steps of interventions that are learned from as demonstrations."""
         self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
         self._mirror = Mirror(replay_spec, config.mirror, seed=config.seed, device=device) if config.mirror else None
         self._writer = EpisodeWriter(folder, spec)
@@ -186,6 +188,7 @@ class Experience:
         """Let what a person did in an episode, or the whole of it if it is the agent's own quick success, be demonstrations."""
         for segment in interventions(episode):
             _add_segment(self.demos, segment)
+            self.human_steps += len(segment)
         is_own_success = any(step.success for step in episode) and not any(step.is_intervention for step in episode)
         if self._imitates_itself and is_own_success and self._quickest.add(len(episode)):
             _add_segment(self.demos, episode)

@@ -31,7 +31,7 @@ from robot_rl.training.metrics import MetricsLogger
 from robot_rl.training.progress import Status
 from robot_rl.training.seeds import episode_seed
 from robot_rl.training.state_value import state_value
-from robot_rl.training.warm_start import clone, settle_critic, standardize
+from robot_rl.training.warm_start import clone, clone_corrections, settle_critic, standardize
 from robot_rl.types import EpisodeInfo, Metrics, Observation
 
 log = logging.getLogger(__name__)
@@ -262,11 +262,14 @@ class Trainer:
             self._log()
 
     def _begin_learning(self) -> None:
-        if self.demos:
+        if not self.demos:
+            standardize(self.agent, self.experience)
+        if self.experience.human_steps:
+            self.show("cloning corrections")
+            self.metrics.add(clone_corrections(self.agent, self.experience, self.config))
+        if self.demos or self.experience.human_steps:
             self.show("settling the critic")
             self.metrics.add(settle_critic(self.agent, self.experience, self.config))
-        else:
-            standardize(self.agent, self.experience)
         self.counters.is_learning = True
 
     def _count_episode(self, result: EpisodeResult) -> None:

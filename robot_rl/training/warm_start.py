@@ -2,7 +2,8 @@
 
 A critic that has only seen demonstrations overestimates everything else, so the first policy updates
 against it destroy a cloned actor. The order here avoids that: clone, let the clone act, fit the critic to
-demonstrations and the clone's own rollouts while the actor is frozen, and only then improve.
+demonstrations and the clone's own rollouts while the actor is frozen, and only then improve. What a person
+corrected in those rollouts is cloned as well, before the critic is fitted; without demonstrations it is all there is.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ def clone(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
     return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.warm_start.clone_steps)
 
 
+def clone_corrections(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
+    """Fit the actor to demonstrations and interventions together."""
+    return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.warm_start.clone_steps)
+
+
 def settle_critic(agent: SAC, experience: Experience, config: TrainConfig) -> Metrics:
     """Fit the critic to the value of the cloned actor, which stays as it is."""
     return agent.pretrain_critic(experience.batches(agent.batch_spec), config.warm_start.critic_steps)
 
 
 def standardize(agent: SAC, experience: Experience) -> None:
-    """Standardise the state by the random steps of a run without demonstrations."""
+    """Standardise the state by the first steps of a run without demonstrations."""
     _standardize(agent, experience.batches(_normalizer_batch(experience)))
 
 

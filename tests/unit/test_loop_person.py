@@ -118,6 +118,34 @@ def test_a_run_with_interventions_that_is_continued_is_the_run_that_never_stoppe
     assert parts.counters.human_steps == whole.counters.human_steps == 6
 
 
+def phases(folder, config, *steps):
+    env, seen = Lasting(), []
+    trainer = toy_trainer(folder, config, env, teleop=Person(env, **hand(*steps)), report=seen.append)
+    trainer.train()
+    return trainer, [status.phase for status in seen if status.phase != "training"]
+
+
+@BOTH
+def test_corrections_are_cloned_before_the_critic_is_fitted_and_only_if_there_are_any(tmp_path, config):
+    config = replace(config, random_steps=25, warm_start=replace(config.warm_start, env_steps=25))
+    first = ["cloning"] if config.demos.episodes else []
+    _, seen = phases(tmp_path / "corrected", config, *range(2, 20))
+    assert seen == [*first, "cloning corrections", "settling the critic"]
+    _, seen = phases(tmp_path / "alone", config)
+    assert seen == ([*first, "settling the critic"] if first else [])
+    _, seen = phases(tmp_path / "late", config, 30)
+    assert "cloning corrections" not in seen
+
+
+def test_without_demonstrations_an_agent_begins_as_a_clone_of_the_person(tmp_path):
+    warm_start = replace(WITHOUT_DEMOS.warm_start, clone_steps=1200)
+    config = replace(WITHOUT_DEMOS, random_steps=25, env_steps=25, warm_start=warm_start)
+    trainer = train(tmp_path / "run", config, **hand(*range(2, 20)))
+    (episode, *_) = load_dataset(tmp_path / "run" / "episodes")
+    acted = [trainer.agent.act({"state/position": where.copy()}, explore=False) for where in episode.obs["state/position"]]
+    assert np.abs(np.array(acted) - HAND.action).mean() < 0.1
+
+
 # Discard
 
 
