@@ -21,12 +21,13 @@ ROUNDING_S = 1e-6
 class IntervenerConfig:
     """When a person helps, how, and how long. Progress is the task's, in [0, 1)."""
 
-    reaction_s: float = 0.8
+    reaction_s: float = 2.0
     """s without progress after which the person takes over: seeing it, and reaching for the device"""
     min_gain: float = 0.01
     """what counts as progress: so much more than the most so far"""
     recovery: float = 0.05
-    """the person lets go once the task is so much further than it ever was without them"""
+    """the person lets go once the task is so much further than it ever was without them; but not before success while
+    the policy has finished none of the remembered episodes by itself"""
     min_hold_s: float = 0.5
     """s for which the person holds on at least"""
     max_hold_s: float = 8.0
@@ -48,7 +49,7 @@ class IntervenerConfig:
 
 
 class Intervener:
-    """A Teleop. Sees the true state; is the less attentive the more often the policy succeeded by itself.
+    """A Teleop. Sees the true state; is the less attentive, and the sooner content, the more often the policy succeeded alone.
 
     It must be read once before every step, after every reset, and best at the end of an episode too, as `Intervention` does:
     that is how it sees successes. The same seed and the same policy give the same interventions.
@@ -113,7 +114,7 @@ class Intervener:
             self._demonstrator.begin_episode()
 
     def _perhaps_let_go(self, progress: float, held_s: float) -> None:
-        has_recovered = progress >= min(self._most + self._config.recovery, 1.0)
+        has_recovered = any(self._own_successes) and progress >= min(self._most + self._config.recovery, 1.0)
         if (has_recovered and held_s >= self._config.min_hold_s) or held_s >= self._config.max_hold_s:
             self._taken_at, self._most, self._most_at = None, progress, self._now
 

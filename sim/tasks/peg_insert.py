@@ -186,13 +186,19 @@ class _Demonstration:
         self._human = config.human
 
     def __call__(self, hand: Hand, obs: Observation) -> Generator[np.ndarray, Observation, None]:
-        obs = yield from self._approach(hand, obs)
+        if not self._is_close(obs):
+            obs = yield from self._approach(hand, obs)
         while True:
             aim = hand.scatter(self._human.aim_m)
             aim_yaw = float(hand.rng.normal(0.0, self._human.aim_rad))
             obs = yield from self._lower(hand, obs, aim, aim_yaw)
             for _ in range(int(hand.rng.integers(1, 3, endpoint=True))):
                 obs = yield hand.move(np.array([0.0, 0.0, -0.01]), care=0.5)
+
+    def _is_close(self, obs: Observation) -> bool:
+        """Return whether the peg is over the hole or in it already, as where a person takes over from a policy."""
+        hole, yaw = _hole(obs)
+        return bool(np.hypot(*hole[:2]) < 0.02 and hole[2] < self._depth + 0.03 and abs(yaw) < 0.3)
 
     def _approach(self, hand: Hand, obs: Observation) -> Generator[np.ndarray, Observation, Observation]:
         """Go by way of a point to the side to above the hole."""
