@@ -37,23 +37,23 @@ class Point(gym.Env):
             self._rng = np.random.default_rng(seed)
         self.seeds.append(seed)
         angle = self._rng.uniform(0.0, 2.0 * np.pi)
-        self._position = 0.8 * np.array([np.cos(angle), np.sin(angle)])
-        self._steps = 0
+        self.position = 0.8 * np.array([np.cos(angle), np.sin(angle)])
+        self.steps = 0
         return self._obs(), {"stamp": 0.0}
 
     def step(self, action):
         self.total_steps += 1
-        self._steps += 1
-        truncated = self._steps == self.env_spec.max_steps
+        self.steps += 1
+        truncated = self.steps == self.env_spec.max_steps
         if self.fault_every and self.total_steps % self.fault_every == 0:
             return self._obs(), 0.0, False, True, self._info(action, fault="the arm said no")
-        self._position = np.clip(self._position + 0.2 * action, -1.0, 1.0)
-        success = bool(np.linalg.norm(self._position) < self.radius)
+        self.position = np.clip(self.position + 0.2 * action, -1.0, 1.0)
+        success = bool(np.linalg.norm(self.position) < self.radius)
         return self._obs(), float(success), success, truncated and not success, self._info(action, success=success)
 
     def render(self):
         picture = np.zeros((32, 32, 3), np.uint8)
-        x, y = (15 + 14 * self._position).astype(int)
+        x, y = (15 + 14 * self.position).astype(int)
         picture[max(0, y - 2) : y + 2, max(0, x - 2) : x + 2] = 255
         return picture
 
@@ -61,7 +61,7 @@ class Point(gym.Env):
         pass
 
     def _obs(self):
-        return {"state/position": self._position.astype(np.float32)}
+        return {"state/position": self.position.astype(np.float32)}
 
     def _info(self, action, success=False, fault=""):
         return {
@@ -71,7 +71,7 @@ class Point(gym.Env):
             "clamped": False,
             "success": success,
             "true_success": success,
-            "stamp": 0.1 * self._steps,
+            "stamp": 0.1 * self.steps,
             "fault": fault,
         }
 

@@ -358,7 +358,7 @@ class Deceived(Point):
 
     def step(self, action):
         obs, _, success, truncated, info = super().step(action)
-        claimed = self._steps == 3
+        claimed = self.steps == 3
         return obs, float(claimed), claimed, truncated, {**info, "success": claimed, "true_success": success}
 
 
