@@ -47,8 +47,10 @@ class StudyRun:
 
 
 PEG = "peg_insert"
-FEW_DEMOS = "peg_insert --demos.episodes 5 --env-steps 3000 --evaluation.every 100"
-"""With 20 demonstrations there is little left to correct: the clone succeeds in half of its episodes."""
+PEG_ALONE = f"{PEG} --demos.episodes 0 --evaluation.every 250"
+PEG_FEW = f"{PEG} --demos.episodes 5 --env-steps 2000 --evaluation.every 100"
+PEG_SOON = f"{PEG} --env-steps 1500 --evaluation.every 100"
+PERSON = "--teleop simulated"
 GOAL = "pick_lift_pixels --reward.source env --env-steps 1500 --evaluation.every 250"
 FEATURES = f"{GOAL} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
@@ -72,7 +74,14 @@ STUDIES = {
         Study(
             "peg_insert_interventions",
             "Does a person who corrects the policy halve the steps to 95% of the same run without, and are they soon done?",
-            {"default": FEW_DEMOS, "interventions": f"{FEW_DEMOS} --teleop simulated"},
+            {
+                "no_demos": PEG_ALONE,
+                "no_demos_person": f"{PEG_ALONE} {PERSON}",
+                "5_demos": PEG_FEW,
+                "5_demos_person": f"{PEG_FEW} {PERSON}",
+                "20_demos": PEG_SOON,
+                "20_demos_person": f"{PEG_SOON} {PERSON}",
+            },
         ),
         Study(
             "pick_lift",
