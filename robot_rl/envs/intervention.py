@@ -77,7 +77,18 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         return obs, info
 
     def step(self, action: np.ndarray) -> StepResult:
-        """Execute the human's action if there is one, otherwise `action`; both [A] in [-1, 1]."""
+        """Execute the human's action if there is one, otherwise `action`; both [A] in [-1, 1].
+
+        Raises:
+            ValueError: If that action is none that can be executed; the robot is held, as at any other error.
+        """
+        try:
+            return self._step(action)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _step(self, action: np.ndarray) -> StepResult:
         try:
             human = self._read()
         except DeviceError as error:

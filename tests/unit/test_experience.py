@@ -14,13 +14,14 @@ from robot_rl.training.config import TrainConfig
 from robot_rl.training.experience import Experience, interventions, numbered
 from robot_rl.types import EpisodeInfo, Transition
 
-SPEC = EnvSpec("task", {"state/x": ArraySpec((1,))}, ActionSpec(("x",)), 0.1, 100)
+OBS = {"state/x": ArraySpec((1,)), "image/front": ArraySpec((2, 2, 3), "uint8")}
+SPEC = EnvSpec("task", OBS, ActionSpec(("x",)), 0.1, 100)
 CONFIG = TrainConfig(task="task")
 POLICY, HUMAN = -0.5, 0.5
 
 
 def observe(x):
-    return {"state/x": np.array([x], np.float32)}
+    return {"state/x": np.array([x], np.float32), "image/front": np.full((2, 2, 3), x % 251, np.uint8)}
 
 
 def episode(pattern, *, first=0, success=False):
@@ -48,10 +49,12 @@ def play(experience, steps, **numbers):
 
 
 def drawn(buffer, horizon=1):
-    """Return the windows of a buffer as a set of tuples of observations."""
+    """Return the windows of a buffer as a set of tuples of observations, whose images are those of their states."""
     if not buffer.num_starts(horizon):
         return set()
-    x = buffer.sample(BatchSpec(3000, horizon)).obs["state/x"][..., 0].int()
+    obs = buffer.sample(BatchSpec(3000, horizon)).obs
+    x = obs["state/x"][..., 0].int()
+    assert obs["image/front"][..., 0, 0, 0].int().eq(x % 251).all()
     return {tuple(window) for window in x.T.tolist()}
 
 

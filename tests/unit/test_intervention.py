@@ -64,11 +64,44 @@ def test_the_human_wins_and_both_actions_are_told():
     assert bench.env.step(POLICY)[4]["is_intervention"] is False
 
 
-def test_a_humans_action_is_checked_like_any_other():
-    bench = Bench(TeleopInput(action=np.full(3, np.nan, np.float32)))
-    with pytest.raises(ValueError, match="finite"):
+def test_a_hand_that_keeps_still_wins_too():
+    bench = Bench(TeleopInput(action=np.zeros(3, np.float32)))
+    info = bench.env.step(POLICY)[4]
+    assert bench.way() == pytest.approx([0, 0, 0])
+    assert info["is_intervention"] is True
+
+
+@pytest.mark.parametrize("script", ["     ", "x x x", "xxxxx", "  xx ", "x    "])
+def test_taking_over_and_giving_back_end_nothing(script):
+    bench = Bench(*[TeleopInput(action=HUMAN) if mark == "x" else TeleopInput() for mark in script])
+    steps = [bench.env.step(POLICY) for _ in script]
+    assert [step[2] for step in steps] == [False] * 5
+    assert [step[3] for step in steps] == [False] * 4 + [True]  # the time limit, and that is no end of the task
+    assert [step[4]["is_intervention"] for step in steps] == [mark == "x" for mark in script]
+
+
+@pytest.mark.parametrize(("action", "message"), [([np.nan] * 3, "finite"), ([0.0, 1.5, 0.0], "1.5"), ([0.0], "shape")])
+def test_a_humans_action_is_checked_like_any_other_and_the_robot_held(action, message):
+    bench = Bench(TeleopInput(), TeleopInput(action=np.array(action, np.float32)))
+    bench.env.step(POLICY)
+    with pytest.raises(ValueError, match=message):
         bench.env.step(POLICY)
-    assert bench.robot.sent == []
+    assert len(bench.robot.sent) == 1
+    assert bench.robot.num_stops > 0
+
+
+def test_whatever_goes_wrong_with_the_person_the_robot_is_held():
+    class Confused(ScriptedTeleop):
+        def read(self):
+            super().read()
+            raise RuntimeError("a bug in a driver")
+
+    bench = Bench()
+    bench.env.step(POLICY)
+    bench.env._teleop = Confused()
+    with pytest.raises(RuntimeError, match="a bug"):
+        bench.env.step(POLICY)
+    assert bench.robot.num_stops > 0
 
 
 def test_success_terminates_with_reward_one():
