@@ -16,6 +16,12 @@ from robot_rl.training.statistics import wilson_interval
 
 NONE = "-"
 """In a table: not measured, or never reached."""
+HELP = ("unaided 95%", "a person's steps")
+"""Columns of studies in which one helped."""
+UNAIDED = (
+    "Unaided 95%: the steps after which 95% was measured while a person had acted on less than 2% of the steps of the last 20"
+    " training episodes; - where that was never so."
+)
 
 
 def write_page(study: Study, docs: Path) -> None:
@@ -64,6 +70,7 @@ def _overview(by_variant: dict[str, list[Record]]) -> str:
         "variant", "seeds", "success, all seeds", "clone", "seeds that reached 95%", "steps to 95%, median",
         "lowest after start", "steps an episode", "demonstrator's", "minutes",
     )  # fmt: skip
+    has_help = any(_has_help(records) for records in by_variant.values())
     rows = []
     for name, records in by_variant.items():
         summaries = [record.summary for record in records]
@@ -76,14 +83,15 @@ def _overview(by_variant: dict[str, list[Record]]) -> str:
                 _success(*(sum(summary["success"][key] for summary in summaries) for key in ("k", "n"))),
                 _percent(_mean(summary["bc_success"] for summary in summaries)),
                 f"{len(reached)} of {len(records)}",
-                f"{statistics.median(reached):.0f}" if reached else NONE,
+                _median(reached),
                 _percent(min((value for value in lowest if value is not None), default=None)),
                 _number(_mean(summary["mean_length"] for summary in summaries)),
                 _number(_mean(summary.get("demonstrator_length") for summary in summaries)),
                 _number(_mean(summary["wall_s"] / 60 for summary in summaries)),
+                *((_median(summary.get("steps_to_95_unaided") for summary in summaries), _help(summaries)) if has_help else ()),
             )
         )
-    return _table(columns, rows)
+    return _table((*columns, *(HELP if has_help else ())), rows) + (f"\n\n{UNAIDED}" if has_help else "")
 
 
 def _variant(name: str, records: Sequence[Record]) -> str:
@@ -92,6 +100,7 @@ def _variant(name: str, records: Sequence[Record]) -> str:
         "seed", "success (95% interval)", "sampled", "clone", "demonstrator", "steps to 95%", "lowest after start",
         "steps an episode", "clone's", "demonstrator's", "updates", "s",
     )  # fmt: skip
+    has_help = _has_help(records)
     rows = []
     for record in records:
         summary = record.summary
@@ -110,14 +119,31 @@ def _variant(name: str, records: Sequence[Record]) -> str:
                 _number(summary.get("demonstrator_length")),
                 str(summary["updates"]),
                 f"{summary['wall_s']:.0f}",
+                *((_median([summary.get("steps_to_95_unaided")]), _help([summary])) if has_help else ()),
             )
         )
-    return f"## {name}\n\n```\n{command_of(records[0].run)}\n```\n\n{_table(columns, rows)}"
+    table = _table((*columns, *(HELP if has_help else ())), rows)
+    return f"## {name}\n\n```\n{command_of(records[0].run)}\n```\n\n{table}"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _has_help(records: Iterable[Record]) -> bool:
+    return any(record.summary.get("human_steps") for record in records)
+
+
+def _help(summaries: Iterable[dict[str, Any]]) -> str:
+    """Return how many steps a person acted on, the mean of some runs."""
+    return f"{statistics.fmean(summary.get('human_steps', 0) for summary in summaries):.0f}"
+
+
+def _median(steps: Iterable[int | None]) -> str:
+    """Return the median of those that were reached."""
+    reached = [value for value in steps if value is not None]
+    return f"{statistics.median(reached):.0f}" if reached else NONE
 
 
 def _success(k: int, n: int) -> str:

@@ -94,6 +94,28 @@ def test_the_page_pools_seeds_and_shows_each(script, study, config):
     assert (config.docs / "tiny.png").stat().st_size < 300_000
 
 
+def test_the_page_tells_how_much_a_person_helped_where_one_did(script, study, config):
+    plain = Trainings(script)
+    repeat(script, study, config, plain)
+    assert "unaided" not in (config.docs / "tiny.md").read_text()
+
+    def start(run, folder):
+        Trainings(script)(run, folder)
+        if run.variant == "fast":
+            with RunFolder.resume(folder) as made:
+                reached = 1200 + 100 * run.seed
+                made.write_summary({**made.summary, "human_steps": 40 + 20 * run.seed, "steps_to_95_unaided": reached})
+
+    shutil.rmtree(config.runs)
+    repeat(script, study, config, start)
+    page = (config.docs / "tiny.md").read_text()
+    assert "| 1.0 | 1250 | 50 |" in page  # the overview: median and mean
+    assert "| 1.0 | - | 0 |" in page
+    assert "| 60 | 1200 | 40 |" in page
+    assert "| 60 | 1300 | 60 |" in page
+    assert page.count("Unaided 95%:") == 1
+
+
 def test_pages_are_made_again_from_what_the_repository_keeps(script, study, config):
     repeat(script, study, config, Trainings(script))
     page = (config.docs / "tiny.md").read_text()
