@@ -61,7 +61,7 @@ case "${1:-train}" in
     ;;
   test)
     make_venv
-    install test ".[dev,vision,dmc,gymnasium-robotics,teleop]"
+    install test ".[dev,dmc,formats,gymnasium-robotics,teleop,vision]"
     [[ -e .venv/.ready-train ]] || check_rendering
     touch .venv/.ready-train .venv/.ready-pixels .venv/.ready-test
     ;;

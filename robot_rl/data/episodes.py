@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def list_discarded(folder: str | Path) -> list[Path]:
     return sorted(path for path in _subfolders(folder) if path.name.startswith(DISCARDED_PREFIX))
 
 
+def read_description(path: str | Path) -> tuple[EnvSpec, EpisodeInfo, int]:
+    """Return an episode's spec, info and number of steps, without reading what was seen and done.
+
+    Raises:
+        DatasetError: If they are damaged; the message names the file and the cause.
+    """
+    path = Path(path)
+    with _damage_named(path):
+        return _parse(read_attributes(path))
+
+
 def read_episode(path: str | Path) -> Episode:
     """Return an episode; of one that is still open, the steps that were flushed.
 
@@ -41,14 +53,10 @@ def read_episode(path: str | Path) -> Episode:
         DatasetError: If it is damaged; the message names the file and the cause.
     """
     path = Path(path)
-    try:
-        attributes = read_attributes(path)
-        spec, info, num_steps = _parse(attributes)
+    with _damage_named(path):
+        spec, info, num_steps = _parse(read_attributes(path))
         columns = {name: read_array(path / name, row, num_steps) for name, row in step_columns(spec).items()}
         obs = {key: read_array(path / "obs" / key, row, num_steps + 1) for key, row in spec.obs.items()}
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        cause = str(error) if isinstance(error, DatasetError) else repr(error)
-        raise DatasetError(f"episode {path.name} in {path.parent}: {cause}") from error
     return Episode(spec=spec, info=info, obs=obs, successes=columns.pop("success"), **columns)
 
 
@@ -125,6 +133,15 @@ def _parse(attributes: Mapping[str, Any]) -> tuple[EnvSpec, EpisodeInfo, int]:
     if num_steps < 1:
         raise DatasetError(f"it has {num_steps} steps")
     return spec_from_json(attributes["spec"]), EpisodeInfo(**attributes["info"]), num_steps
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        cause = str(error) if isinstance(error, DatasetError) else repr(error)
+        raise DatasetError(f"episode {path.name} in {path.parent}: {cause}") from error
 
 
 def _warn(path: Path, error: DatasetError) -> None:

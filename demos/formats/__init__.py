@@ -1,0 +1,1 @@
+"""Datasets of other projects: read into ours, and written from ours."""

@@ -1,0 +1,20 @@
+"""Optional packages, imported where a format needs them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from robot_rl.errors import ConfigError
+
+
+def need(module: str, purpose: str) -> Any:
+    """Return an optional package's module.
+
+    Raises:
+        ConfigError: If it is not installed; the message has the line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(f'{purpose} needs {module.partition(".")[0]}: pip install "robot-rl[formats]" ({error})') from error
