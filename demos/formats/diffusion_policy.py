@@ -12,12 +12,11 @@ from demos.formats.options import ExportOptions, ImportOptions
 from demos.formats.origin import Origin, final_rows, flat_names
 from demos.formats.own import OwnDataset
 from demos.formats.recording import Recording
-from demos.formats.zarr_buffer import Buffer, BufferWriter
+from demos.formats.zarr_buffer import ORIGIN, Buffer, BufferWriter
 from robot_rl.data.episode import Episode, step_columns
 from robot_rl.errors import DatasetError
 from robot_rl.specs import ArraySpec
 
-ORIGIN = "robot_rl_origin"
 NAMES = {"stamp": "timestamp"}
 """Ours to diffusion policy's; the other columns keep their names."""
 ARRAYS = "robot_rl_arrays"
@@ -31,10 +30,7 @@ class DiffusionPolicyReader:
         """Open it. Raises DatasetError if it is something else."""
         self._buffer = Buffer(path)
         self.num_episodes, self.longest = len(self._buffer.ends), int(self._buffer.lengths.max(initial=0))
-        attributes = self._buffer.attributes
-        self._origin = None
-        if ORIGIN in attributes and not options.ignore_origin:
-            self._origin = Origin.from_json(attributes[ORIGIN], path, self.num_episodes)
+        self._origin = self._buffer.origin(options)
         if "action" not in self._buffer.data:
             found = ", ".join(sorted(self._buffer.data))
             raise DatasetError(f"{path}: no data/action; it has {found} (poses without actions are read by --from umi)")

@@ -66,9 +66,10 @@ class LeRobotReader:
         with reading(tasks):
             rows = list(read_rows(tasks))
             self._tasks = {int(row["task_index"]): str(row.get("task", row.get("__index_level_0__"))) for row in rows}
-        self._episodes = self._read_episodes()
+        with reading(path / "meta/episodes"):
+            self._episodes = self._read_episodes()
+            self.longest = max((int(episode["length"]) for episode in self._episodes), default=0)
         self.num_episodes = len(self._episodes)
-        self.longest = max((int(episode["length"]) for episode in self._episodes), default=0)
         has_origin = (path / at.ORIGIN).exists() and not options.ignore_origin
         self._origin = path / at.ORIGIN if has_origin else None
 
@@ -78,11 +79,13 @@ class LeRobotReader:
         origins = self._origins()
         try:
             for episode, frames in zip(self._episodes, self._frames(), strict=True):
-                images = {name: self._images(name, episode, frames, videos) for name in self._cameras("video", "image")}
-                if self._origin is None:
-                    yield self._foreign(episode, frames, images)
-                else:
-                    yield self._own(frames, images, next(origins))
+                with reading(frames.where):
+                    images = {name: self._images(name, episode, frames, videos) for name in self._cameras("video", "image")}
+                    is_foreign = self._origin is None
+                    recording = (
+                        self._foreign(episode, frames, images) if is_foreign else self._own(frames, images, next(origins))
+                    )
+                yield recording
         finally:
             for video in videos.values():
                 video.close()

@@ -40,6 +40,8 @@ class RobomimicReader:
             self._demos = sorted(data, key=lambda name: int(name.removeprefix("demo_")))
             self._env_args = json.loads(data.attrs.get("env_args", "{}"))
             counts = [int(data[name].attrs["num_samples"]) for name in self._demos]
+            masks = {name: {bytes(demo).decode() for demo in demos[:]} for name, demos in file.get("mask", {}).items()}
+            self._masks = {name: [mask for mask in masks if name in masks[mask]] for name in self._demos}
             has_origin = ORIGIN in file and not options.ignore_origin
             origin = json.loads(file[ORIGIN].asstr()[()]) if has_origin else None
         self.num_episodes, self.longest = len(counts), max(counts, default=0)
@@ -79,6 +81,7 @@ class RobomimicReader:
             {ours: demo[theirs][:] for ours, theirs in steps.items() if theirs in demo},
             env=self._env_args.get("env_name"),
             control_dt=1 / rate_hz if rate_hz else None,
+            extra={"masks": " ".join(masks)} if (masks := self._masks[self._demos[index]]) else {},
             action_range=(np.array(-1.0), np.array(1.0)),
         )
 

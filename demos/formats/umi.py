@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from demos.formats import diffusion_policy
-from demos.formats.diffusion_policy import ORIGIN, own
+from demos.formats.diffusion_policy import own
 from demos.formats.options import ExportOptions, ImportOptions
-from demos.formats.origin import Origin, flat_names
+from demos.formats.origin import flat_names
 from demos.formats.own import OwnDataset
 from demos.formats.recording import Recording
 from demos.formats.zarr_buffer import Buffer
@@ -38,10 +38,7 @@ class UmiReader:
         """
         self._buffer, self._scale = Buffer(path), options.pose_scale
         self.num_episodes = len(self._buffer.ends)
-        attributes = self._buffer.attributes
-        self._origin = None
-        if ORIGIN in attributes and not options.ignore_origin:
-            self._origin = Origin.from_json(attributes[ORIGIN], path, self.num_episodes)
+        self._origin = self._buffer.origin(options)
         self.longest = int(self._buffer.lengths.max(initial=0)) - (self._origin is None)
         if self._origin is not None:
             return

@@ -19,6 +19,8 @@ CRF = {"libsvtav1": 30, "libx264": 18}
 PRESETS = {"libsvtav1": "10", "libx264": "medium"}
 GOP = 2
 """Frames from one that stands alone to the next, as LeRobot has it: any frame is found by decoding two."""
+SCALING = "bicubic+accurate_rnd+full_chroma_int"
+"""Of colours to half the resolution and back: 1 to 2 dB better than ffmpeg's own choice on images of 128x128."""
 CODEC_NAMES = {"libsvtav1": "av1", "libx264": "h264"}
 
 
@@ -45,7 +47,21 @@ class VideoWriter:
         self.path, self.num_frames = path, 0
         self._log = TemporaryFile()  # noqa: SIM115 (lives as long as the encoder)
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-        command += ["-s", f"{width}x{height}", "-r", str(fps), "-i", "-", "-an", "-vcodec", codec, "-pix_fmt", "yuv420p"]
+        command += [
+            "-s",
+            f"{width}x{height}",
+            "-r",
+            str(fps),
+            "-i",
+            "-",
+            "-an",
+            "-sws_flags",
+            SCALING,
+            "-vcodec",
+            codec,
+            "-pix_fmt",
+            "yuv420p",
+        ]
         command += ["-preset", PRESETS[codec], "-crf", str(CRF[codec] if crf is None else crf), "-g", str(GOP), "-bf", "0"]
         self._process = subprocess.Popen(
             [*command, "-movflags", "+faststart", str(path)],
@@ -123,7 +139,7 @@ class VideoReader:
         if not self.path.exists():
             raise DatasetError(f"{self.path} is missing")
         # As they are in the file: none doubled or dropped to keep a rate.
-        frames = imageio_ffmpeg.read_frames(str(self.path), output_params=["-fps_mode", "passthrough"])
+        frames = imageio_ffmpeg.read_frames(str(self.path), output_params=["-fps_mode", "passthrough", "-sws_flags", SCALING])
         try:
             width, height = next(frames)["size"]
         except (OSError, RuntimeError, StopIteration, KeyError, IndexError) as error:

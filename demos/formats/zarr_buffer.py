@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,19 @@ import numpy as np
 from numcodecs import Blosc
 
 from demos.formats.library import need
+from demos.formats.options import ImportOptions
+from demos.formats.origin import Origin
 from demos.formats.recording import reading
 from robot_rl.errors import DatasetError
 from robot_rl.specs import ArraySpec
 
 CHUNK_BYTES = 1 << 18
 """Of numbers; a chunk of images is one image, as diffusion policy has them."""
+ORIGIN = "robot_rl_origin"
+"""Attribute of the root."""
 COMPRESSOR = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE)
 """What diffusion policy calls `disk`; loses nothing."""
+_logger = logging.getLogger(__name__)
 
 
 class Buffer:
@@ -51,6 +57,29 @@ class Buffer:
                 with reading(self.path, part=f"data/{name}, episode {index}"):
                     rows[name] = np.asarray(array[int(end - length) : int(end)])
             yield f"{self.path}, episode {index}", rows
+
+    def missing_chunks(self) -> list[str]:
+        """Return what is not there of which array. Such parts read as the array's fill value, and nobody is told."""
+        arrays = {f"data/{name}": array for name, array in self.data.items()}
+        arrays |= {f"meta/{name}": array for name, array in self.meta.items()}
+        with reading(self.path):
+            counts = {name: (array.nchunks - array.nchunks_initialized, array.nchunks) for name, array in arrays.items()}
+        return [f"{missing} of {chunks} chunks of {name}" for name, (missing, chunks) in counts.items() if missing]
+
+    def origin(self, options: ImportOptions) -> Origin | None:
+        """Return what robot-rl wrote about the episodes, if it exported the store.
+
+        Raises:
+            DatasetError: If it did, and parts are missing; of foreign stores that is a warning, as writers may leave out zeros.
+        """
+        missing = self.missing_chunks()
+        if ORIGIN in self.attributes and not options.ignore_origin:
+            if missing:
+                raise DatasetError(f"{self.path}: {', '.join(missing)} are missing; the store is damaged")
+            return Origin.from_json(self.attributes[ORIGIN], self.path, len(self.ends))
+        if missing:
+            _logger.warning("%s: %s are missing, and read as zeros", self.path, ", ".join(missing))
+        return None
 
     def _open(self) -> Any:
         import zarr  # slow to import
@@ -130,4 +159,5 @@ def _array(group: Any, name: str, count: int, row: ArraySpec) -> Any:
         dtype=row.dtype,
         compressors=COMPRESSOR,
         fill_value=False if row.dtype == "bool" else 0,
+        config={"write_empty_chunks": True},  # so that one that is missing is known to be lost
     )
