@@ -33,8 +33,8 @@ def scene(size, time):
     rows, columns = size
     y, x = np.mgrid[:rows, :columns]
     picture = np.stack([80 + x, 60 + y, 120 + 0 * x], axis=-1).astype(np.uint8)
-    left = int(time * 2) % (columns - 16)
-    picture[20:36, left : left + 16] = (200, 60, 40)
+    left = int(time * 6) % (columns - 16)
+    picture[12:28, left : left + 16] = (200, 60, 40)
     return picture
 
 
@@ -45,7 +45,11 @@ def episode(index, length=7, spec=SPEC):
     obs = {}
     for number, (key, entry) in enumerate(spec.obs.items()):
         if entry.dtype == "uint8":
-            obs[key] = np.stack([scene(entry.shape[:2], index * 10 + t + number) for t in range(length + 1)])
+            frames = [scene(entry.shape[:2], index * 10 + t + number) for t in range(length + 1)]
+            older = [np.stack([frames[max(0, t - back)] for t in range(length + 1)]) for back in range(entry.shape[2] // 3)]
+            obs[key] = np.concatenate(older[::-1], axis=-1)
+        elif entry.dtype == "int64":
+            obs[key] = rng.integers(-(2**60), 2**60, (length + 1, *entry.shape))
         else:
             obs[key] = rng.normal(0, 1, (length + 1, *entry.shape)).astype(np.float32)
     if "state/gripper/opening" in obs:
