@@ -92,10 +92,10 @@ def _ordered_dict(pairs: Any = ()) -> dict:
     return dict(pairs)
 
 
-def _bytearray(data: Any = b"") -> bytearray:
+def _bytes(data: Any = b"") -> bytes:
     if not isinstance(data, bytes | memoryview):
-        raise DatasetError("a bytearray that is made of something else than bytes")
-    return bytearray(data)
+        raise DatasetError("bytes that are made of something else")
+    return bytes(data)
 
 
 GLOBALS: dict[tuple[str, str], Callable[..., Any]] = {
@@ -106,7 +106,7 @@ GLOBALS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): _Type,
     ("collections", "OrderedDict"): _ordered_dict,
     ("_codecs", "encode"): _latin1,
-    ("builtins", "bytearray"): _bytearray,
+    **{(module, name): _bytes for module in ("builtins", "__builtin__") for name in ("bytes", "bytearray")},
 }
 """All that a file may name, and what stands for it."""
 

@@ -92,7 +92,7 @@ def test_only_an_episode_at_a_time_is_in_memory(kind, tmp_path):
     import_dataset(kind.partition(" ")[0], tmp_path / name, tmp_path / "back", ImportOptions())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 12 * size  # all of it would be 40
+    assert peak < 20 * size  # all of it would be 40
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
