@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numcodecs import Blosc
 
-from demos.formats.library import need
+from demos.formats.image_codecs import register_image_codecs
 from demos.formats.options import ImportOptions
 from demos.formats.origin import Origin
 from demos.formats.recording import reading
@@ -85,23 +85,9 @@ class Buffer:
         import zarr  # slow to import
         from zarr.storage import ZipStore
 
-        def open_group() -> Any:
-            store = ZipStore(self.path, mode="r") if self.path.is_file() else self.path
-            return zarr.open_group(store, mode="r", zarr_format=2)
-
-        root = open_group()
-        try:
-            for _ in (*root["data"].arrays(), *root["meta"].arrays()):
-                pass
-        except KeyError:
-            pass  # told by the caller
-        except Exception as error:
-            if "imagecodecs" not in str(error):
-                raise
-            # Images of diffusion policy and UMI are JPEG 2000 and JPEG XL, by codecs of this package.
-            need("imagecodecs.numcodecs", f"an image codec of {self.path}").register_codecs(verbose=False)
-            root = open_group()
-        return root
+        register_image_codecs()
+        store = ZipStore(self.path, mode="r") if self.path.is_file() else self.path
+        return zarr.open_group(store, mode="r", zarr_format=2)
 
 
 class BufferWriter:
