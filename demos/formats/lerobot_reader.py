@@ -226,7 +226,7 @@ class LeRobotReader:
             rows = columns[name]
             steps[COLUMNS[name]] = rows.reshape(len(rows)) if COLUMNS[name] != "policy_action" else rows
         if episode["episode_index"] == 0:
-            self._tell_what_is_left(columns, {*obs, *images, "action", *COLUMNS})
+            self._tell_what_is_left({*obs, *images, "action", *COLUMNS})
         tasks = list(dict.fromkeys(self._tasks.get(int(index), "") for index in columns["task_index"]))
         dropped = {name: None for name in self._options.drop if name in self._features}
         return Recording(
@@ -240,8 +240,8 @@ class LeRobotReader:
             extra={"tasks": " | ".join(tasks)} if len(tasks) > 1 else {},
         )
 
-    def _tell_what_is_left(self, columns: Mapping[str, np.ndarray], taken: set[str]) -> None:
-        left = sorted(columns.keys() - taken - at.AUTOMATIC.keys())
+    def _tell_what_is_left(self, taken: set[str]) -> None:
+        left = sorted(self._features.keys() - taken - at.AUTOMATIC.keys() - set(self._options.drop))
         if left:
             _logger.warning("%s: not taken over: %s", self._root, ", ".join(left))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,8 +35,7 @@ def one(item, options=SAID):
 
 
 def said(**more):
-    fields = {name: getattr(SAID, name) for name in SAID.__slots__}
-    return ImportOptions(**{**fields, **more})
+    return replace(SAID, **more)
 
 
 def test_everything_that_is_not_said_is_asked_for_at_once():
