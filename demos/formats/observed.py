@@ -31,10 +31,12 @@ def observed(obs: Mapping[str, np.ndarray], options: ImportOptions, where: str) 
     ours: dict[str, np.ndarray] = {}
     for name, rows in kept.items():
         rows = _as_ours(name, rows, where)
-        kind = "image" if rows.dtype == np.uint8 else "state"
-        key = renamed.get(name, f"{kind}/{_short(name)}")
-        if not key.startswith(f"{kind}/") or key.endswith("/"):
-            raise ConfigError(f"{where}: {name!r} is of kind {kind}; --rename {name}={kind}/... instead of {key!r}")
+        kinds = ("image/",) if rows.dtype == np.uint8 else ("state/", "pose/")
+        key = renamed.get(name, kinds[0] + _short(name))
+        if not key.startswith(kinds) or key.endswith("/"):
+            raise ConfigError(
+                f"{where}: --rename {name}={key}: this entry can be called {' or '.join(f'{k}...' for k in kinds)}"
+            )
         if key in ours:
             raise ConfigError(f"{where}: two entries would be called {key!r}; --rename one of them")
         ours[key] = rows

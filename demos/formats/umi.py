@@ -20,7 +20,7 @@ from demos.formats.zarr_buffer import Buffer
 from robot_rl.data.episode import Episode
 from robot_rl.envs.actions import AXES
 from robot_rl.errors import ConfigError, DatasetError
-from robot_rl.geometry import Pose
+from robot_rl.geometry import Pose, quaternion_to_rotvec
 from robot_rl.specs import ArraySpec
 
 _logger = logging.getLogger(__name__)
@@ -99,8 +99,8 @@ class UmiReader:
 class Writer(diffusion_policy.Writer):
     """Writes a dataset of UMI: cameras under its names, and poses and widths where they are observed, besides all of ours.
 
-    A pose is of the frame in which it was observed, by default that of the episode's start: UMI uses poses relative to
-    each other only.
+    Poses are those of `pose/<arm>`, in the base frame, or the observed position and rotation, by default in the frame of
+    the episode's start: UMI uses poses relative to each other only.
     """
 
     def __init__(self, path: Path, dataset: OwnDataset, options: ExportOptions) -> None:
@@ -110,9 +110,8 @@ class Writer(diffusion_policy.Writer):
             ConfigError: If a gripper is observed, and nothing says how wide it opens.
         """
         obs = dataset.spec.obs
-        arms = [key.split("/")[1] for key in obs if re.fullmatch(r"state/[^/]+/position", key)]
-        moved = {name.partition("/")[0] for name in dataset.spec.action.names}
-        self._arm = next((arm for arm in arms if arm in moved and _is_pose(obs, arm)), None)
+        moved = dict.fromkeys(name.partition("/")[0] for name in dataset.spec.action.names)
+        self._arm = next((arm for arm in moved if f"pose/{arm}" in obs or _is_pose(obs, arm)), None)
         self._gripper = next((key for key in obs if key.endswith("/opening") and obs[key].shape == (1,)), None)
         self._width_m = options.gripper_width_m
         if self._gripper is not None and self._width_m is None:
@@ -145,9 +144,8 @@ class Writer(diffusion_policy.Writer):
         """Return what UMI's arrays have of an episode."""
         rows: dict[str, np.ndarray] = {}
         if self._arm is not None:
-            position, rotation = (episode.obs[f"state/{self._arm}/{name}"][:-1] for name in ("position", "rotation"))
-            pose = np.concatenate([position, rotation], axis=1, dtype=np.float64)
-            rows = {"robot0_eef_pos": position, "robot0_eef_rot_axis_angle": rotation}
+            pose = _poses(episode.obs, self._arm)[:-1]
+            rows = {"robot0_eef_pos": pose[:, :3], "robot0_eef_rot_axis_angle": pose[:, 3:]}
             rows |= {f"robot0_demo_{end}_pose": np.tile(pose[at], (len(pose), 1)) for end, at in (("start", 0), ("end", -1))}
         if self._gripper is not None and self._width_m is not None:
             rows["robot0_gripper_width"] = (episode.obs[self._gripper][:-1] * self._width_m).astype(np.float32)
@@ -157,6 +155,14 @@ class Writer(diffusion_policy.Writer):
 def open_dataset(path: Path, options: ImportOptions) -> UmiReader:
     """Return a reader of the folder or zip file `path`."""
     return UmiReader(path, options)
+
+
+def _poses(obs: Mapping[str, np.ndarray], arm: str) -> np.ndarray:
+    """Return the poses of a tool, [T + 1, 6]: m, then rotation vectors, rad."""
+    if f"pose/{arm}" not in obs:
+        return np.concatenate([obs[f"state/{arm}/{name}"] for name in ("position", "rotation")], axis=1)
+    pose = obs[f"pose/{arm}"].astype(np.float64)
+    return np.concatenate([pose[:, :3], [quaternion_to_rotvec(quaternion) for quaternion in pose[:, 3:]]], axis=1)
 
 
 def _is_pose(obs: Mapping[str, ArraySpec], arm: str) -> bool:

@@ -148,7 +148,7 @@ def test_entries_are_named_dropped_and_typed():
         one(recording(obs=rows))
     with pytest.raises(ConfigError, match="no entry 'speed' to drop or rename; there are count, label, observation"):
         one(recording(obs=rows), said(drop=("speed",)))
-    with pytest.raises(ConfigError, match="is of kind state; --rename count=state/"):
+    with pytest.raises(ConfigError, match=r"--rename count=image/count: this entry can be called state/\.\.\. or pose/"):
         one(recording(obs=rows), said(drop=("label",), rename=("count=image/count",)))
     with pytest.raises(ConfigError, match="two entries would be called 'state/count'"):
         one(recording(obs=rows), said(drop=("label",), rename=("observation.state=state/count",)))

@@ -9,10 +9,12 @@ from toy_formats import SPEC, STATE_SPEC, dataset, psnr, scene
 
 from demos.formats.convert import export_dataset, import_dataset
 from demos.formats.options import ExportOptions, ImportOptions
+from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import load_dataset
 from robot_rl.envs.actions import displace
 from robot_rl.errors import ConfigError, DatasetError
 from robot_rl.geometry import Pose
+from robot_rl.specs import ArraySpec
 
 PUSHT = ImportOptions(
     control_dt=0.1, final_obs="repeat", ends="success", success="last", reward="success", action_low=(0,), action_high=(512,)
@@ -182,6 +184,19 @@ def test_an_export_to_umi_has_umis_arrays(tmp_path):
 def _not_umis():
     columns = toy_formats.step_columns(SPEC)
     return ["timestamp" if name == "stamp" else name for name in columns] + [key.replace("/", "_") for key in STATE_SPEC.obs]
+
+
+def test_poses_in_the_base_frame_are_preferred(tmp_path):
+    spec = replace(SPEC, obs={**STATE_SPEC.obs, "pose/arm": ArraySpec((7,))})
+    episode = toy_formats.episode(0, 6, STATE_SPEC)
+    poses = walk(7, 0)
+    rows = np.array([[*pose.position, *pose.quaternion] for pose in poses], np.float32)
+    EpisodeWriter(tmp_path / "ours", spec).write(replace(episode, spec=spec, obs={**episode.obs, "pose/arm": rows}))
+    export_dataset("umi", tmp_path / "ours", tmp_path / "umi.zarr", ExportOptions(gripper_width_m=0.08))
+    data = zarr.open_group(tmp_path / "umi.zarr", mode="r", zarr_format=2)["data"]
+    for index, pose in enumerate(poses[:-1]):
+        kept = Pose.of(data["robot0_eef_pos"][index], data["robot0_eef_rot_axis_angle"][index])
+        assert max(kept.distance(pose)) < 1e-5
 
 
 def test_a_gripper_without_a_width_cannot_go_to_umi_and_missing_poses_are_told(tmp_path, caplog):
