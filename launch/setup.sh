@@ -46,6 +46,18 @@ check_rendering() {
   echo "setup: no EGL library: cameras and videos will not work. To install it:  sudo $line" >&2
 }
 
+# The tests of the cockpit drive a browser, and are skipped where there is none.
+check_browser() {
+  command -v chromium >/dev/null && command -v chromedriver >/dev/null && return
+  local line="apt-get install -y --no-install-recommends chromium chromium-driver"
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    echo "setup: installing the browser that the cockpit is tested in: $line"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive $line -qq; } >/dev/null || true
+    command -v chromium >/dev/null && command -v chromedriver >/dev/null && return
+  fi
+  echo "setup: no chromium with chromedriver: the browser tests will be skipped. To install them:  sudo $line" >&2
+}
+
 case "${1:-train}" in
   train)
     make_venv
@@ -61,8 +73,9 @@ case "${1:-train}" in
     ;;
   test)
     make_venv
-    install test ".[dev,dmc,formats,gymnasium-robotics,teleop,vision]"
+    install test ".[cockpit,dev,dmc,formats,gymnasium-robotics,teleop,vision]"
     [[ -e .venv/.ready-train ]] || check_rendering
+    check_browser
     touch .venv/.ready-train .venv/.ready-pixels .venv/.ready-test
     ;;
   *) fail "unknown goal '$1'; known: train, pixels, test" ;;

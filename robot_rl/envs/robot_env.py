@@ -166,6 +166,11 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         """Whether an episode ends at success."""
         return self.config.terminate_on_success
 
+    @property
+    def robot_state(self) -> RobotState:
+        """What the robot measured for the newest observation; empty before the first."""
+        return self._state
+
     def stop(self) -> None:
         """End the episode and hold the robot where it is; never raises."""
         self._steps_left = 0
