@@ -109,9 +109,10 @@ class Cockpit:
     def _send(self, message: Mapping[str, Any], *, droppable: bool = False) -> None:
         if self._process is None:
             return
-        if not self._process.send(message, droppable=droppable) and not self._is_told_dead and self._process.trouble():
+        self._process.send(message, droppable=droppable)
+        if not self._is_told_dead and self._process.is_deaf:
             self._is_told_dead = True
-            warnings.warn(f"{self._process.trouble()}: nobody sees or stops this run from there", stacklevel=3)
+            warnings.warn("the cockpit's process has ended: nobody sees or stops this run from there", stacklevel=3)
 
 
 def _own_address() -> str:

@@ -74,6 +74,11 @@ class CockpitProcess:
         code = self._process.poll()
         return "" if code is None else f"the cockpit's process {self._process.pid} ended with status {code}"
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether it was found to hear nothing any more; costs nothing, unlike `trouble`."""
+        return not self._writer.is_open
+
     def inputs(self) -> Inputs:
         """Return the newest inputs."""
         return self._inputs.read()
