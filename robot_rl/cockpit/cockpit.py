@@ -86,7 +86,7 @@ class Cockpit:
             state: JSON values.
             droppable: Whether a newer state comes soon, so that this one may be left out.
         """
-        if self._process is not None and not self.trouble():
+        if self._process is not None:
             self._layout, device = self._process.show(images) or self._layout, self.device
             extra = {"cameras": self._layout, "is_driven_here": device.is_connected, "num_stops_read": device.num_stops_read}
             self._send({"type": "state", **extra, **state}, droppable=droppable)

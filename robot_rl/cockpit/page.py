@@ -17,11 +17,11 @@ STATIC = Path(__file__).parent / "static"
 REFRESH_S = 1.0
 RUN_CURVES = {
     "episode/success": ("success", "#3fb950"),
-    "evaluation/success": ("success, evaluated", "#4da3ff"),
-    "human/intervention_rate": ("steps by a human", "#e3a008"),
+    "evaluation/success": ("evaluated", "#4da3ff"),
+    "human/intervention_rate": ("human", "#e3a008"),
 }
 """What the first chart shows: name of a curve to its label and colour; by episode, as running means."""
-NOW_CURVES = {"critic/q": ("Q of the state", "#a78bfa"), "reward/probability": ("P(success), classifier", "#22d3ee")}
+NOW_CURVES = {"critic/q": ("Q", "#a78bfa"), "reward/probability": ("P(success)", "#22d3ee")}
 """What the second chart shows: the newest points as they are."""
 MUTED, GRID = "#8b96a5", "#232a34"
 
@@ -60,7 +60,7 @@ def _curves(hub: Hub) -> None:
     from nicegui import ui
 
     with ui.element("div").classes("panel"):
-        ui.label("Success and help, mean of 10 episodes").classes("heading")
+        ui.label("Success and human share, by episode").classes("heading")
         run = ui.echart(_options(0.0, 1.0)).classes("chart").mark("run-chart")
     with ui.element("div").classes("panel"):
         ui.label("Value and reward, now").classes("heading")
@@ -100,6 +100,7 @@ def _series(points: Sequence[tuple[float, float]], label: str, color: str) -> di
 
 
 def _options(low: float | None, high: float | None) -> dict[str, Any]:
+    minutes = {"color": MUTED, "formatter": "{value} min", "hideOverlap": True, "showMinLabel": False, "showMaxLabel": False}
     line = {"lineStyle": {"color": GRID}}
     axis = {"type": "value", "splitLine": line, "axisLine": line}
     return {
@@ -108,7 +109,7 @@ def _options(low: float | None, high: float | None) -> dict[str, Any]:
         "grid": {"left": 44, "right": 14, "top": 28, "bottom": 24},
         "legend": {"top": 0, "left": 0, "textStyle": {"color": MUTED}, "itemWidth": 14, "itemHeight": 8},
         "tooltip": {"trigger": "axis"},
-        "xAxis": {**axis, "min": "dataMin", "max": "dataMax", "axisLabel": {"color": MUTED, "formatter": "{value} min"}},
+        "xAxis": {**axis, "splitNumber": 4, "min": "dataMin", "max": "dataMax", "axisLabel": minutes},
         "yAxis": {**axis, "scale": True, "min": low, "max": high, "axisLabel": {"color": MUTED}},
         "series": [],
     }

@@ -25,6 +25,7 @@ export class Hands {
     this.grip = null;
     this.isDriver = false;
     this.wants = false;      // whether this page asks to drive
+    this.axes = [];          // names of the action's dimensions
     this.sliders = {};
     this.sent = "";
     this.left = new Stick($("pad-left"), () => this.move());
@@ -81,7 +82,8 @@ export class Hands {
     this.isDriver = view.driver === view.viewer;
     if (this.isDriver && !wasDriver) this.beat();
     this.wants = this.isDriver || view.asking === view.viewer;
-    this.makeSliders(view.state.axes || []);
+    this.axes = view.state.axes || [];
+    this.makeSliders(this.axes);
   }
 
   rest() {  // nothing is held any more
@@ -163,9 +165,13 @@ export class Hands {
     this.move();
   }
 
+  has(axis) {  // whether the robot can move that way
+    return !this.axes.length || this.axes.some((name) => name === axis || name.split("/").pop() === axis);
+  }
+
   motion() {
     const sum = {};
-    const add = (axis, value) => { if (value) sum[axis] = (sum[axis] || 0) + value; };
+    const add = (axis, value) => { if (value && this.has(axis)) sum[axis] = (sum[axis] || 0) + value; };
     for (const code of this.keys) if (code in KEYS) add(...KEYS[code]);
     add("x", this.left.up); add("y", -this.left.right);
     add("z", this.right.up); add("yaw", -this.right.right);

@@ -27,6 +27,7 @@ function showCameras(layout) {
   pictures.clear();
   const figures = Object.entries(layout).map(([camera, [, height, width]]) => {
     const figure = document.createElement("figure");
+    figure.style.aspectRatio = `${width} / ${height}`;
     const image = Object.assign(document.createElement("img"), {alt: `camera ${camera}`, width, height});
     image.dataset.camera = camera;
     figure.append(image, Object.assign(document.createElement("figcaption"), {textContent: camera}));
