@@ -23,7 +23,6 @@ from sim.intervener import Intervener
 
 if TYPE_CHECKING:
     from robot_rl.cockpit import Cockpit
-
     from robot_rl.protocols import InputDevice
 
 SIMULATED, BROWSER = "simulated", "browser"

@@ -12,6 +12,7 @@ import numpy as np
 from robot_rl.cockpit.cockpit import Cockpit
 from robot_rl.cockpit.gauges import Gauge, plain_gauges, robot_gauges
 from robot_rl.envs.factory import Env
+from robot_rl.envs.intervention import STOPPED
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Observation
 
@@ -19,8 +20,6 @@ SHOW_PERIOD_S = 0.05
 """s: people see no more than 20 pictures a second"""
 RENDER_PERIOD_S = 0.2
 """s between pictures that are drawn only to be shown: of a scene that the policy sees without a camera"""
-STOPPED = "stopped by a person"
-"""The fault of an episode that a person stopped."""
 
 
 class Watched(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
@@ -89,6 +88,7 @@ class Watched(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
             "max_s": spec.max_steps * spec.control_dt,
             "success": bool(info.get("success", False)),
             "fault": str(info.get("fault", "")),
+            "is_stopped": info.get("fault") == STOPPED,
             "discard": bool(info.get("discard", False)),
             "clamped": bool(info.get("clamped", False)),
             "is_intervention": bool(info.get("is_intervention", False)),

@@ -10,8 +10,9 @@ from toy_env import Point
 from hardware.fake import HOME, FakeCamera, FakeRobot
 from robot_rl.cockpit.gauges import MAX_PLAIN, plain_gauges, robot_gauges
 from robot_rl.cockpit.inputs import Inputs
-from robot_rl.cockpit.watched import RENDER_PERIOD_S, SHOW_PERIOD_S, STOPPED, Watched
+from robot_rl.cockpit.watched import RENDER_PERIOD_S, SHOW_PERIOD_S, Watched
 from robot_rl.envs.actions import ActionConfig
+from robot_rl.envs.intervention import STOPPED
 from robot_rl.envs.resets import DrivenReset
 from robot_rl.envs.rewards import SparseReward
 from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig

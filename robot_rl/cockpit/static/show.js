@@ -1,7 +1,6 @@
 // What comes from the cockpit, on the page.
 
 const $ = (id) => document.getElementById(id);
-const STOPPED = "stopped by a person";
 const NEAR = 0.9;      // of the way from the middle to a limit
 const QUIET_S = 1.5;   // no news for longer is told
 const pictures = new Map();
@@ -53,7 +52,7 @@ export function showView(view) {
 
 function showPhase(view, state) {
   const isStopping = view.num_stops > (state.num_stops_read ?? 0);
-  const isStopped = state.fault === STOPPED;
+  const isStopped = state.is_stopped;
   const words = {reset: "resetting", running: "running", over: "episode over"};
   const phase = !state.phase ? "waiting for the robot"
     : isStopping ? "stop sent…"
