@@ -1,4 +1,4 @@
-"""Measure this machine: simulation, replay, learner.
+"""Measure this machine: simulation, replay, learner, cockpit.
 
 python launch/benchmark.py sim
 python launch/benchmark.py replay learner --json
@@ -20,7 +20,13 @@ from rich.table import Table
 
 from robot_rl.errors import ConfigError
 
-SUITES = {"sim": "bench_sim", "replay": "bench_replay", "learner": "bench_learner", "encoder": "bench_encoder"}
+SUITES = {
+    "sim": "bench_sim",
+    "replay": "bench_replay",
+    "learner": "bench_learner",
+    "encoder": "bench_encoder",
+    "cockpit": "bench_cockpit",
+}
 """Names to sibling modules with `rows() -> list[Row]`; imported when asked for."""
 PIXELS = {"learner": "bench_pixels"}
 """Those that take the place of others with `--pixels`."""
@@ -31,7 +37,7 @@ class BenchmarkConfig:
     """What to measure."""
 
     suites: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """sim, replay, learner, encoder; none given: all of them"""
+    """sim, replay, learner, encoder, cockpit; none given: all of them"""
     pixels: bool = False
     """measure the learner from two cameras instead of from state"""
     json: bool = False

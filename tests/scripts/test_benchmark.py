@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from robot_rl.errors import ConfigError
+
 LAUNCH = Path(__file__).parents[2] / "launch"
 
 
@@ -28,7 +30,7 @@ def script(monkeypatch):
     """The script as a module, its siblings importable as they are when it is run by path."""
     monkeypatch.syspath_prepend(str(LAUNCH))
     yield importlib.import_module("benchmark")
-    for name in ("benchmark", "bench_replay", "bench_sim"):
+    for name in ("benchmark", "bench_replay", "bench_sim", "bench_cockpit"):
         sys.modules.pop(name, None)
 
 
@@ -88,3 +90,20 @@ def test_median_leaves_out_the_first_call(script):
     calls = []
     importlib.import_module("bench_row").median_seconds(lambda: calls.append(0), 3)
     assert len(calls) == 4
+
+
+def test_the_cockpit_is_measured_in_a_browser_and_says_how_to_get_one(script, monkeypatch):
+    suite = importlib.import_module("bench_cockpit")
+    monkeypatch.setattr(suite.shutil, "which", lambda name: None)
+    with pytest.raises(ConfigError, match="apt-get install .* chromium"):
+        suite.rows()
+
+
+def test_a_deadline_is_missed_by_half_a_period(script, monkeypatch):
+    suite = importlib.import_module("bench_cockpit")
+    monkeypatch.setattr(suite, "NUM_STEPS", 4)
+    times = iter([0.0, 0.0, 0.05, 0.13, 0.13, 0.20, 0.24, 0.24])
+    monkeypatch.setattr(suite.time, "perf_counter", lambda: next(times))
+    _, missed, wall = suite._run(suite._env(suite.TimedRobot()))
+    assert missed == 1
+    assert wall == pytest.approx(0.24)
