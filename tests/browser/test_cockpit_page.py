@@ -198,6 +198,20 @@ def test_a_page_that_hangs_or_is_hidden_lets_go(own_page, robot):
     page.release(Keys.SPACE)
 
 
+def test_a_lost_line_lets_go_and_a_stop_pressed_meanwhile_is_sent_when_it_is_back(own_page, robot):
+    own_page.press(Keys.SPACE, "w")
+    until(lambda: drives(robot, x=0.6), "driving")
+    before = len(robot.episodes)
+    own_page.script("cockpit.socket.close()")
+    until(lambda: not robot.is_in_human_hands, "let go")
+    own_page.live()
+    assert not robot.cockpit.inputs().is_driven, "a line that is back is not a hand that is back"
+    assert len(robot.episodes) == before
+    own_page.script("cockpit.socket.close(); document.querySelector('#stop').dispatchEvent(new Event('pointerdown'))")
+    until(lambda: len(robot.episodes) > before, "stopped")
+    assert robot.episodes[before]["fault"] == STOPPED
+
+
 def test_the_pad_on_the_screen_drives_and_springs_back(page, robot):
     page.click("#take")
     page.sees("#seat", "you drive")

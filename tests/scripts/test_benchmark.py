@@ -95,7 +95,7 @@ def test_median_leaves_out_the_first_call(script):
 def test_the_cockpit_is_measured_in_a_browser_and_says_how_to_get_one(script, monkeypatch):
     suite = importlib.import_module("bench_cockpit")
     monkeypatch.setattr(suite.shutil, "which", lambda name: None)
-    with pytest.raises(ConfigError, match="apt-get install .* chromium"):
+    with pytest.raises(ConfigError, match=r"apt-get install .* chromium"):
         suite.rows()
 
 

@@ -121,7 +121,7 @@ export class Hands {
   // Gamepad
 
   pollGamepads() {
-    const pad = [...navigator.getGamepads()].find((each) => each && each.connected);
+    const pad = [...(navigator.getGamepads?.() ?? [])].find((each) => each && each.connected);
     if (!pad && !this.pad) return;
     this.pad = pad ?? null;
     const held = new Set(pad ? pad.buttons.flatMap((button, index) => (button.pressed ? [index] : [])) : []);

@@ -10,6 +10,7 @@ const $ = (id) => document.getElementById(id);
 class Line {
   constructor() {
     this.socket = null;
+    this.stopWaits = false;
     this.hands = new Hands((message) => this.send(message));
     setInterval(() => this.send({type: "ping", sent: performance.now()}), PING_MS);
     this.connect();
@@ -19,13 +20,21 @@ class Line {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new WebSocket(`${scheme}://${location.host}/live${location.search}`);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => this.linked(true);
+    this.socket.onopen = () => this.opened();
     this.socket.onclose = () => this.lost();
     this.socket.onmessage = (event) => this.take(event.data);
   }
 
+  opened() {
+    this.linked(true);
+    if (this.stopWaits) this.stopWaits = !this.send({type: "tap", event: "stop"});
+  }
+
   send(message) {
-    if (this.socket.readyState !== WebSocket.OPEN) return false;
+    if (this.socket.readyState !== WebSocket.OPEN) {
+      this.stopWaits ||= message.event === "stop";  // the one thing that is still meant when the line is back
+      return false;
+    }
     this.socket.send(JSON.stringify(message));
     return true;
   }
@@ -51,7 +60,7 @@ class Line {
     $("banner").hidden = isLinked;
     if (!isLinked) {
       $("link").lastElementChild.textContent = "lost";
-      $("banner").textContent = "No connection. Control from this page is released, and STOP does not reach the robot from here. Trying again…";
+      $("banner").textContent = "No connection. Control from this page is released. STOP will reach the robot only once the line is back; trying again…";
     }
   }
 
