@@ -116,6 +116,15 @@ def test_a_process_that_dies_is_a_device_that_is_gone_and_holds_up_nothing_else(
     cockpit.close()
 
 
+def test_ends_by_itself_when_it_is_closed():
+    cockpit = Cockpit(CockpitConfig(port=0))
+    cockpit.start()
+    child = cockpit._process._process
+    cockpit.close()
+    assert child.returncode == 0, "it had to be killed"
+    assert cockpit.pid is None
+
+
 def test_dies_with_a_run_that_is_killed():
     script = (
         "from robot_rl.cockpit import Cockpit, CockpitConfig; import time\n"

@@ -104,6 +104,14 @@ def test_two_taps_on_pause_are_none_and_three_are_one(bench, device):
     assert device.read().pause is True
 
 
+def test_taking_over_and_letting_go_between_two_reads_leaves_a_toggle_as_it_was(bench, device):
+    bench.drive()
+    bench.seat.release(ANNA)
+    bench.write()
+    read = device.read()
+    assert (read.is_tapped, read.is_held) == (False, False)
+
+
 def test_a_page_that_is_not_heard_of_has_let_go_even_if_the_cockpit_hangs(bench, device):
     bench.drive({"x": 1.0}, -1.0)
     bench.now += HEARTBEAT_TIMEOUT_S - 0.01
