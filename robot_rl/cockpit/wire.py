@@ -6,6 +6,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 MAX_BACKLOG = 2000
@@ -16,7 +17,8 @@ CHUNK = 65536
 class LineWriter:
     """Writes what the pipe takes now, and keeps the rest for the next call: `send` never blocks and never raises.
 
-    What is kept is bounded: the oldest line goes first. A line is never torn, for one that was begun is finished first.
+    What is kept is bounded: the oldest line goes first. A line is never torn: one that was begun is finished first, and of
+    several threads one sends at a time.
     """
 
     def __init__(self, fd: int) -> None:
@@ -25,6 +27,7 @@ class LineWriter:
         self._fd: int | None = fd
         self._begun = b""
         self._backlog: deque[bytes] = deque(maxlen=MAX_BACKLOG)
+        self._lock = Lock()
 
     @property
     def is_open(self) -> bool:
@@ -41,12 +44,14 @@ class LineWriter:
         Returns:
             Whether it was sent or kept.
         """
-        self._flush()
-        if self._fd is None or (droppable and (self._begun or self._backlog)):
-            return False
-        self._backlog.append(encode(message) + b"\n")
-        self._flush()
-        return True
+        line = encode(message) + b"\n"
+        with self._lock:
+            self._flush()
+            if self._fd is None or (droppable and (self._begun or self._backlog)):
+                return False
+            self._backlog.append(line)
+            self._flush()
+            return True
 
     def close(self) -> None:
         """Close the pipe; idempotent."""
