@@ -201,6 +201,29 @@ def test_a_page_that_hangs_or_is_hidden_lets_go(own_page, robot):
     page.release(Keys.SPACE)
 
 
+def test_frames_that_come_faster_than_they_are_decoded_are_skipped_and_all_are_acknowledged(own_page):
+    early, in_the_end = own_page.look().execute_async_script(
+        """
+        const [camera, finish] = arguments;
+        import("/cockpit/show.js").then(({showCameraFrame}) => {
+          const canvas = Object.assign(document.createElement("canvas"), {width: 640, height: 480});
+          canvas.toBlob(async (blob) => {
+            const jpeg = new Uint8Array(await blob.arrayBuffer()), name = new TextEncoder().encode(camera);
+            const frame = new Uint8Array([name.length, 0, ...name, ...jpeg]).buffer;
+            let acknowledged = 0;
+            for (let number = 0; number < 30; number++) showCameraFrame(frame, () => { acknowledged += 1; });
+            const early = acknowledged;
+            setTimeout(() => finish([early, acknowledged]), 1000);
+          }, "image/jpeg");
+        });
+        """,
+        "front",
+    )
+    assert early in (28, 29), "of 30, one waits, and one is decoded unless the camera's own was"
+    assert in_the_end == 30
+    own_page.live()
+
+
 def test_a_lost_line_lets_go_and_a_stop_pressed_meanwhile_is_sent_when_it_is_back(own_page, robot):
     own_page.press(Keys.SPACE, "w")
     until(lambda: drives(robot, x=0.6), "driving")

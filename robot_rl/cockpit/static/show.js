@@ -11,13 +11,42 @@ let shownCameras = "";
 export function showCameraFrame(data, acknowledge) {
   const length = new DataView(data).getUint16(0, true);
   const camera = new TextDecoder().decode(new Uint8Array(data, 2, length));
-  const image = pictures.get(camera);
-  if (!image) return acknowledge(camera);
-  const url = URL.createObjectURL(new Blob([new Uint8Array(data, 2 + length)], {type: "image/jpeg"}));
-  const done = () => { URL.revokeObjectURL(url); acknowledge(camera); };
-  image.onload = () => { image.dataset.frames = Number(image.dataset.frames || 0) + 1; done(); };
-  image.onerror = done;
-  image.src = url;
+  const done = () => acknowledge(camera);
+  const picture = pictures.get(camera);
+  if (picture) picture.show(new Blob([new Uint8Array(data, 2 + length)], {type: "image/jpeg"}), done);
+  else done();
+}
+
+class Picture {  // decodes one frame at a time, and of those that come meanwhile only the newest
+  constructor(image) {
+    this.image = image;
+    this.isBusy = false;
+    this.next = null;
+  }
+
+  show(blob, done) {
+    if (this.isBusy) {
+      this.next?.done();
+      this.next = {blob, done};
+      return;
+    }
+    this.isBusy = true;
+    const url = URL.createObjectURL(blob);
+    const ended = () => {
+      URL.revokeObjectURL(url);
+      this.isBusy = false;
+      done();
+      const {next} = this;
+      this.next = null;
+      if (next) this.show(next.blob, next.done);
+    };
+    this.image.onload = () => {
+      this.image.dataset.frames = Number(this.image.dataset.frames || 0) + 1;
+      ended();
+    };
+    this.image.onerror = ended;
+    this.image.src = url;
+  }
 }
 
 function showCameras(layout) {
@@ -30,7 +59,7 @@ function showCameras(layout) {
     const image = Object.assign(document.createElement("img"), {alt: `camera ${camera}`, width, height});
     image.dataset.camera = camera;
     figure.append(image, Object.assign(document.createElement("figcaption"), {textContent: camera}));
-    pictures.set(camera, image);
+    pictures.set(camera, new Picture(image));
     return figure;
   });
   if (figures.length) $("cameras").replaceChildren(...figures);
