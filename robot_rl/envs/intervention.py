@@ -170,9 +170,10 @@ def _is_label(human: TeleopInput) -> bool:
 
 
 def _joined(before: TeleopInput, now: TeleopInput) -> TeleopInput:
-    """Return the motion of `now` with the events of both."""
-    events = ("success", "failure", "discard", "stop", "pause")
-    return replace(now, **{event: getattr(before, event) or getattr(now, event) for event in events})
+    """Return the motion of `now` with the events of both; a second tap on pause takes the first back."""
+    events = ("success", "failure", "discard", "stop")
+    said = {event: getattr(before, event) or getattr(now, event) for event in events}
+    return replace(now, pause=before.pause != now.pause, **said)
 
 
 def _waiting_for(env: Any) -> Callable[[float], None]:

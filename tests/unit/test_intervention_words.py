@@ -184,6 +184,14 @@ def test_pause_during_the_reset_counts_before_the_first_step_too():
     assert bench.robot.clock.now() - start == pytest.approx(3 * DT)
 
 
+def test_a_pause_that_is_tapped_again_before_the_first_step_is_taken_back():
+    bench = Bench(PAUSE, PAUSE, NOTHING)
+    bench.env.reset()
+    start = bench.robot.clock.now()
+    bench.step()
+    assert bench.robot.clock.now() - start == pytest.approx(DT)
+
+
 def test_labels_during_the_reset_are_about_an_episode_that_is_gone():
     for word in (SUCCESS, FAILURE, TeleopInput(discard=True)):
         bench = Bench(word)
