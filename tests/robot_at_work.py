@@ -11,27 +11,9 @@ from robot_rl.cockpit.watched import Watched
 from robot_rl.envs.factory import make_env
 from robot_rl.envs.intervention import Intervention
 from robot_rl.envs.options import EnvOptions
-from robot_rl.types import TeleopInput
+from robot_rl.envs.takeover import TakeOver, TakeOverConfig
 
 PERIOD_S = 0.05
-AXES = ("x", "y", "z", "yaw")
-
-
-class HeldToTakeOver:
-    """Makes a Teleop of an input device: in control while the button is held."""
-
-    def __init__(self, device, names):
-        self._device, self._names = device, names
-
-    def read(self):
-        hand = self._device.read()
-        action = np.zeros(len(self._names), np.float32)
-        for index, name in enumerate(self._names):
-            action[index] = hand.motion.get(name.split("/")[-1], 0.0)
-            if name == "gripper":
-                action[index] = hand.gripper or 0.0
-        events = {event: getattr(hand, event) for event in ("success", "failure", "discard", "pause", "stop")}
-        return TeleopInput(action if hand.is_held else None, **events)
 
 
 class RobotAtWork:
@@ -80,7 +62,8 @@ class RobotAtWork:
         options = EnvOptions(cameras=("front", "wrist"), image_size=self.image_size, max_steps=100_000, end_at_success=False)
         bare = make_env("pick_lift", options)
         self.names = [name.split("/")[-1] for name in bare.env_spec.action.names]
-        env = Watched(Intervention(bare, HeldToTakeOver(self.cockpit.device, bare.env_spec.action.names)), self.cockpit)
+        hands = TakeOver(self.cockpit.device, bare.env_spec, TakeOverConfig(mode="hold", dead_band=0.0, view="action"))
+        env = Watched(Intervention(bare, hands), self.cockpit)
         try:
             while not self._end.is_set():
                 env.reset(seed=0)
