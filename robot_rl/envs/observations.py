@@ -32,6 +32,9 @@ class ObservationConfig:
     """rotvec [3] jumps at half a turn; columns [6], the matrix's first two under `rotation_columns`, never do"""
     gripper: bool = True
     """observe the gripper's opening, where the robot has a gripper"""
+    min_opening: float = 0.0
+    """a gripper that is closed further is observed as open this far: a thing was held equally wide in all demonstrations, and a
+    clone of them that holds it askew waits for that for ever"""
     tool_pose: bool = False
     """keep T_base_tcp beside what is observed, as `pose/<arm>` [7]: m, then wxyz. No policy looks at it: by it one can tell in
     hindsight where the tool had to go (`data/hindsight.py`)"""
@@ -50,6 +53,8 @@ class ObservationConfig:
         unknown = [name for name in self.arm_quantities if name not in ARM_QUANTITIES]
         if unknown:
             raise ConfigError(f"unknown arm quantities {unknown}; known: {', '.join(ARM_QUANTITIES)}")
+        if not 0.0 <= self.min_opening <= 1.0:
+            raise ConfigError(f"min_opening {self.min_opening:g} is not in 0..1")
         if self.frame_stack < 1:
             raise ConfigError(f"frame_stack {self.frame_stack} is below 1")
 
@@ -140,7 +145,7 @@ class Observer:
             obs[f"pose/{self._arm}"] = np.concatenate([arm.pose.position, arm.pose.quaternion], dtype=np.float32)
         if self._gripper is not None:
             opening = part_state(state, self._gripper, GripperState).opening
-            obs[f"state/{self._gripper}/opening"] = np.array([opening], dtype=np.float32)
+            obs[f"state/{self._gripper}/opening"] = np.array([max(opening, self._config.min_opening)], dtype=np.float32)
         return obs
 
     def _rotation(self, pose: Pose) -> np.ndarray:

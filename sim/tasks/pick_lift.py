@@ -71,6 +71,7 @@ class PickLift(Task):
 
     name = "pick_lift"
     observation = ObservationConfig(arm_quantities=(), objects={"cube": "tcp"})
+    proprioception = ObservationConfig(arm_quantities=("height",), min_opening=0.75, tool_pose=True)
     opening = 1.0
 
     def __init__(self, config: PickLiftConfig):

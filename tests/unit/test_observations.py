@@ -149,6 +149,18 @@ def test_stack_joins_the_newest_oldest_first_and_starts_by_repeating():
     assert obs["state/gripper/opening"].tolist() == [9, 9, 9]
 
 
+@pytest.mark.parametrize(("opening", "seen"), [(0.0, 0.6), (0.5, 0.6), (0.7, 0.7), (1.0, 1.0)])
+def test_a_gripper_that_is_closed_further_than_is_told_looks_the_same(opening, seen):
+    made = observer(ObservationConfig(arm_quantities=(), min_opening=0.6))
+    obs = made.observe(state_at(NOW, opening), {}, {})
+    assert obs["state/gripper/opening"] == pytest.approx(seen)
+
+
+def test_an_opening_that_cannot_be_is_named():
+    with pytest.raises(ConfigError, match=r"min_opening 1\.5"):
+        ObservationConfig(min_opening=1.5)
+
+
 def test_the_tools_pose_is_kept_beside_what_is_observed():
     obs = observe(ObservationConfig(arm_quantities=(), gripper=False, tool_pose=True))
     assert set(obs) == {"pose/arm"}
