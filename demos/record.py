@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from demos.past_success import PastSuccess
-from robot_rl.data.episodes import EpisodeWriter
+from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.envs.factory import Env
 from robot_rl.envs.rollout import EpisodeResult, run_episode
 from robot_rl.errors import ConfigError

@@ -12,6 +12,7 @@ from typing import Any
 
 from robot_rl.data.check import check_transition
 from robot_rl.data.episode import Episode, step_columns, step_values
+from robot_rl.data.image_array import LOSSLESS, ImageCompression, JpegArrayWriter
 from robot_rl.data.spec_json import spec_to_json
 from robot_rl.data.zarr_array import METADATA, ArrayWriter, write_group
 from robot_rl.errors import DatasetError
@@ -39,24 +40,32 @@ class EpisodeWriter:
     sort in order of time.
     """
 
-    def __init__(self, folder: str | Path, spec: EnvSpec, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        spec: EnvSpec,
+        *,
+        images: ImageCompression = LOSSLESS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Prepare to write; the folder is made with the first episode.
 
         Args:
             folder: Of the dataset.
             spec: Of the environment; steps that do not fit are refused.
+            images: Which images are stored as JPEG.
             now: s, tells when a second is over.
         """
         self.folder, self.spec = Path(folder), spec
         self.last_path: Path | None = None
         """The newest complete episode; None before the first, or if it was discarded."""
-        self._now = now
+        self._images, self._now = images, now
         self._columns = step_columns(spec)
         self._last_ns = 0
         self._info: EpisodeInfo | None = None  # of the open episode
         self._name = ""
         self._steps: dict[str, ArrayWriter] = {}
-        self._obs: dict[str, ArrayWriter] = {}
+        self._obs: dict[str, ArrayWriter | JpegArrayWriter] = {}
         self._num_steps = 0
         self._is_ended = False  # whether the newest step is terminated or truncated
         self._flushed_at = 0.0
@@ -138,12 +147,21 @@ class EpisodeWriter:
         self._info, self._name, self._num_steps, self._is_ended = info, name, 0, False
         root = self._open_path
         self._steps = {column: self._array(root / column, row) for column, row in self._columns.items()}
-        self._obs = {key: self._array(root / "obs" / key, row) for key, row in self.spec.obs.items()}
+        self._obs = {key: self._obs_array(root / "obs" / key, row) for key, row in self.spec.obs.items()}
 
     def _array(self, path: Path, row: ArraySpec) -> ArrayWriter:
-        rows_per_second = max(1, round(1.0 / self.spec.control_dt))
-        rows = max(rows_per_second, CHUNK_BYTES // max(1, row.nbytes))
+        rows = max(self._rows_per_second, CHUNK_BYTES // max(1, row.nbytes))
         return ArrayWriter(path, row, min(rows, self.spec.max_steps + 1))
+
+    def _obs_array(self, path: Path, row: ArraySpec) -> ArrayWriter | JpegArrayWriter:
+        if not self._images.applies_to(row):
+            return self._array(path, row)
+        rows = min(self._rows_per_second, self.spec.max_steps + 1)
+        return JpegArrayWriter(path, row, rows, self._images.jpeg_quality)
+
+    @property
+    def _rows_per_second(self) -> int:
+        return max(1, round(1.0 / self.spec.control_dt))
 
     def _append_obs(self, obs: Observation) -> None:
         for key, array in self._obs.items():
@@ -157,17 +175,8 @@ class EpisodeWriter:
                 write_group(self._open_path / group, {})
         for array in (*self._steps.values(), *self._obs.values()):
             array.flush()
-        write_group(self._open_path, self._attributes(info))
+        write_group(self._open_path, attributes_of(info, self.spec, self._num_steps))
         self._flushed_at = self._now()
-
-    def _attributes(self, info: EpisodeInfo) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "num_steps": self._num_steps,
-            "info": {"task": info.task, "source": info.source, "seed": info.seed, "extra": dict(info.extra)},
-            "spec": spec_to_json(self.spec),
-        }
 
     def _new_name(self) -> str:
         self._last_ns = max(time.time_ns(), self._last_ns + 1)  # the machine's clock may be set back
@@ -185,3 +194,14 @@ class EpisodeWriter:
                 f"cannot write episode {self._name} to {self.folder}: {error.strerror or error}; complete episodes are"
                 " intact, and `recover` closes this one with what was flushed"
             ) from error
+
+
+def attributes_of(info: EpisodeInfo, spec: EnvSpec, num_steps: int) -> dict[str, Any]:
+    """Return what the group of an episode says of it."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "num_steps": num_steps,
+        "info": {"task": info.task, "source": info.source, "seed": info.seed, "extra": dict(info.extra)},
+        "spec": spec_to_json(spec),
+    }

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from robot_rl.data.episode import Episode, step_columns
-from robot_rl.data.episode_writer import DISCARDED_PREFIX, FORMAT, FORMAT_VERSION, OPEN_PREFIX, EpisodeWriter
+from robot_rl.data.episode_writer import DISCARDED_PREFIX, FORMAT, FORMAT_VERSION, OPEN_PREFIX
+from robot_rl.data.image_array import read_rows
 from robot_rl.data.spec_json import check_same_spec, spec_from_json
-from robot_rl.data.zarr_array import METADATA, read_array, read_attributes
+from robot_rl.data.zarr_array import METADATA, read_array, read_attributes, shorten, write_array
 from robot_rl.errors import DatasetError
 from robot_rl.specs import EnvSpec
 from robot_rl.types import EpisodeInfo
+
+ROWS_AT_ONCE = 64
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ def read_description(path: str | Path) -> tuple[EnvSpec, EpisodeInfo, int]:
         DatasetError: If they are damaged; the message names the file and the cause.
     """
     path = Path(path)
-    with _damage_named(path):
+    with damage_named(path):
         return _parse(read_attributes(path))
 
 
@@ -53,10 +56,10 @@ def read_episode(path: str | Path) -> Episode:
         DatasetError: If it is damaged; the message names the file and the cause.
     """
     path = Path(path)
-    with _damage_named(path):
+    with damage_named(path):
         spec, info, num_steps = _parse(read_attributes(path))
         columns = {name: read_array(path / name, row, num_steps) for name, row in step_columns(spec).items()}
-        obs = {key: read_array(path / "obs" / key, row, num_steps + 1) for key, row in spec.obs.items()}
+        obs = {key: read_rows(path / "obs" / key, row, num_steps + 1) for key, row in spec.obs.items()}
     return Episode(spec=spec, info=info, obs=obs, successes=columns.pop("success"), **columns)
 
 
@@ -109,13 +112,29 @@ def recover(folder: str | Path) -> list[Path]:
             shutil.rmtree(path)
             continue
         try:
-            episode = read_episode(path)
+            with damage_named(path):
+                _close(path)
         except DatasetError as error:
             _warn(path, error)
             continue
-        # Writes the same rows over themselves, so a recovery that dies can be repeated.
-        recovered.append(EpisodeWriter(folder, episode.spec).write(episode, name=name))
+        recovered.append(path.rename(path.with_name(name)))
     return recovered
+
+
+def _close(path: Path) -> None:
+    """Let a half-written episode end, truncated, with the last step that was flushed. One that dies here can be repeated."""
+    spec, _, num_steps = _parse(read_attributes(path))
+    columns = {name: read_array(path / name, row, num_steps) for name, row in step_columns(spec).items()}
+    for key, row in spec.obs.items():
+        for start in range(0, num_steps + 1, ROWS_AT_ONCE):  # an hour of pictures does not fit into memory
+            read_rows(path / "obs" / key, row, min(start + ROWS_AT_ONCE, num_steps + 1), start)
+    for name in columns:
+        shorten(path / name, num_steps)
+    for key in spec.obs:
+        shorten(path / "obs" / key, num_steps + 1)
+    truncated = columns["truncated"].copy()
+    truncated[-1] |= not columns["terminated"][-1]
+    write_array(path / "truncated", step_columns(spec)["truncated"], truncated)
 
 
 def _subfolders(folder: str | Path) -> list[Path]:
@@ -136,7 +155,8 @@ def _parse(attributes: Mapping[str, Any]) -> tuple[EnvSpec, EpisodeInfo, int]:
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def damage_named(path: Path) -> Iterator[None]:
+    """Around reading the episode `path`: whatever goes wrong comes out as a DatasetError that names it and the cause."""
     try:
         yield
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,79 +65,140 @@ class ArrayWriter:
         if self._is_dirty:
             self._write_chunk()
         if self._described != self._length:
-            replace(self._path / METADATA, json.dumps(self._metadata()).encode())
+            write_metadata(self._path, self._metadata())
             self._described = self._length
 
     def _write_chunk(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        data = CODEC.encode(self._chunk)
-        checksum = google_crc32c.value(data).to_bytes(4, "little")
         index = (self._length - 1) // len(self._chunk)
-        replace(self._path / _chunk_name(index, self._chunk.ndim), data + checksum)
+        write_chunk(self._path / chunk_name(index, self._chunk.ndim), CODEC.encode(self._chunk))
         self._is_dirty = False
 
     def _metadata(self) -> dict[str, Any]:
-        return {
-            "zarr_format": 3,
-            "node_type": "array",
-            "shape": [self._length, *self._row.shape],
-            "data_type": self._row.dtype,
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(self._chunk.shape)}},
-            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-            "fill_value": False if self._row.dtype == "bool" else 0,
-            "codecs": CODECS,
-            "attributes": {},
-        }
+        return array_metadata(
+            shape=[self._length, *self._row.shape],
+            chunk_shape=list(self._chunk.shape),
+            data_type=self._row.dtype,
+            fill_value=False if self._row.dtype == "bool" else 0,
+            codecs=CODECS,
+        )
+
+
+def array_metadata(
+    *,
+    shape: list[int],
+    chunk_shape: list[int],
+    data_type: str,
+    fill_value: bool | int | str,
+    codecs: list[dict[str, Any]],
+    attributes: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what the `zarr.json` of an array says."""
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": shape,
+        "data_type": data_type,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk_shape}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "fill_value": fill_value,
+        "codecs": codecs,
+        "attributes": attributes or {},
+    }
+
+
+def write_array(path: Path, row: ArraySpec, rows: np.ndarray) -> None:
+    """Replace all rows of the array `path`, [n, ...]; its chunks keep their size."""
+    writer = ArrayWriter(path, row, read_metadata(path)["chunk_grid"]["configuration"]["chunk_shape"][0])
+    for value in rows:
+        writer.append(value)
+    writer.flush()
+
+
+def shorten(path: Path, rows: int) -> None:
+    """Let an array end after `rows`, at least 1; nothing is decoded. Raises OSError or DatasetError."""
+    metadata = read_metadata(path)
+    shape, chunk_rows = metadata["shape"], metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
+    for index in range(math.ceil(rows / chunk_rows), math.ceil(shape[0] / chunk_rows)):
+        (path / chunk_name(index, len(shape))).unlink(missing_ok=True)
+    shape[0] = rows
+    write_metadata(path, metadata)
 
 
 def write_group(path: Path, attributes: dict[str, Any]) -> None:
     """Make `path` a zarr group with these attributes, replacing those it had."""
     path.mkdir(parents=True, exist_ok=True)
-    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    replace(path / METADATA, json.dumps(group, indent=1).encode())
+    write_metadata(path, {"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=1)
+
+
+def write_metadata(path: Path, metadata: dict[str, Any], indent: int | None = None) -> None:
+    """Write the `zarr.json` of the folder `path`."""
+    replace(path / METADATA, json.dumps(metadata, indent=indent).encode())
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of the zarr group `path`. Raises OSError or DatasetError."""
-    return _read_metadata(path).get("attributes", {})
+    return read_metadata(path).get("attributes", {})
 
 
-def read_array(path: Path, row: ArraySpec, rows: int) -> np.ndarray:
-    """Return the first rows of an array, [rows, ...].
+def read_array(path: Path, row: ArraySpec, stop: int, start: int = 0) -> np.ndarray:
+    """Return rows of an array, [stop - start, ...].
 
     Args:
         path: The array's folder.
         row: What each row must be.
-        rows: How many are wanted, at least 1; the array may have more.
+        stop: The row after the last that is wanted; the array may have more.
+        start: The first, below `stop`.
 
     Raises:
         OSError: If a file is missing or cannot be read.
         DatasetError: If the array is damaged, too short, or of another type.
     """
-    metadata = _read_metadata(path)
+    metadata = read_metadata(path)
     shape, dtype = metadata.get("shape", [0]), metadata.get("data_type")
-    if shape[0] < rows or tuple(shape[1:]) != row.shape or dtype != row.dtype:
-        raise DatasetError(f"{path}: is {dtype} {shape}, expected {row.dtype} {[rows, *row.shape]}")
+    if shape[0] < stop or tuple(shape[1:]) != row.shape or dtype != row.dtype:
+        raise DatasetError(f"{path}: is {dtype} {shape}, expected {row.dtype} {[stop, *row.shape]}")
     if metadata.get("codecs") != CODECS or metadata["chunk_key_encoding"]["configuration"]["separator"] != ".":
-        return _read_with_library(path)[:rows]
+        return _read_with_library(path)[start:stop]
     chunk_shape = metadata["chunk_grid"]["configuration"]["chunk_shape"]
-    num_chunks = math.ceil(rows / chunk_shape[0])
-    chunks = [_read_chunk(path / _chunk_name(i, len(shape)), chunk_shape, row.dtype) for i in range(num_chunks)]
-    return np.concatenate(chunks)[:rows] if len(chunks) > 1 else chunks[0][:rows]
+    first, end = start // chunk_shape[0], math.ceil(stop / chunk_shape[0])
+    chunks = [_decoded(read_chunk(path / chunk_name(i, len(shape))), chunk_shape, row.dtype) for i in range(first, end)]
+    rows = np.concatenate(chunks) if len(chunks) > 1 else chunks[0]
+    return rows[start - first * chunk_shape[0] : stop - first * chunk_shape[0]]
 
 
 def replace(path: Path, data: bytes) -> None:
     """Write a file so that it is either as before or complete, whenever the process dies."""
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()  # on a full disk every byte is needed
+        raise
 
 
-def _chunk_name(index: int, ndim: int) -> str:
+def write_chunk(file: Path, data: bytes) -> None:
+    """Write an encoded chunk and its checksum."""
+    replace(file, data + google_crc32c.value(data).to_bytes(4, "little"))
+
+
+def read_chunk(file: Path) -> bytes:
+    """Return what `write_chunk` was given. Raises OSError, or DatasetError if the checksum does not match."""
+    data = file.read_bytes()
+    if len(data) < 5 or google_crc32c.value(data[:-4]) != int.from_bytes(data[-4:], "little"):
+        raise DatasetError(f"{file}: checksum does not match; the file is damaged")
+    return data[:-4]
+
+
+def chunk_name(index: int, ndim: int) -> str:
+    """Return the name of the file of chunk `index` along the first of `ndim` axes."""
     return ".".join(["c", str(index), *["0"] * (ndim - 1)])
 
 
-def _read_metadata(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return what the `zarr.json` in `path` says. Raises OSError or DatasetError."""
     try:
         metadata = json.loads((path / METADATA).read_bytes())
     except ValueError as error:
@@ -146,11 +208,8 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _read_chunk(file: Path, shape: list[int], dtype: str) -> np.ndarray:
-    data = file.read_bytes()
-    if len(data) < 20 or google_crc32c.value(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise DatasetError(f"{file}: checksum does not match; the file is damaged")
-    return np.frombuffer(CODEC.decode(data[:-4]), dtype).reshape(shape)
+def _decoded(data: bytes, shape: list[int], dtype: str) -> np.ndarray:
+    return np.frombuffer(CODEC.decode(data), dtype).reshape(shape)
 
 
 def _read_with_library(path: Path) -> np.ndarray:

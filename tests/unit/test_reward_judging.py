@@ -8,7 +8,7 @@ from robot_rl.data.episodes import load_dataset
 from robot_rl.errors import ConfigError
 from robot_rl.rewards.classifier import SuccessClassifier, with_cameras
 from robot_rl.rewards.judging import count_hacked, hard_negatives, reward_hacking
-from robot_rl.rewards.relabelling import judge, relabel
+from robot_rl.rewards.relabelling import relabel
 from robot_rl.rewards.stages import StagedReward, load_reward, save_stages
 from robot_rl.rewards.training import train_classifier
 
@@ -77,18 +77,6 @@ def test_relabelled_copies_end_at_the_first_call_and_originals_stay(tmp_path):
     assert [item.length for item in load_dataset(tmp_path / "old")] == [3, 2]
     with pytest.raises(ConfigError, match="holds episodes already"):
         relabel(tmp_path / "old", Oracle(), tmp_path / "old")
-
-
-def test_a_termination_without_success_stays_and_one_with_a_rejected_success_goes():
-    old = episode([0.0, 0.1, 0.9])
-    old.terminated[-1], old.truncated[-1] = True, False
-    rejected = judge(old, np.zeros(2, bool), end_at_success=True)
-    assert (rejected.terminated.tolist(), rejected.truncated.tolist()) == ([False, False], [False, True])
-    fell = episode([0.0, 0.1, 0.2])
-    fell.terminated[-1], fell.truncated[-1] = True, False
-    assert judge(fell, np.zeros(2, bool), end_at_success=True).terminated.tolist() == [False, True]
-    goes_on = judge(episode([0.0, 0.1, 0.2]), np.array([True, False]), end_at_success=False)
-    assert (goes_on.reward.tolist(), goes_on.terminated.any()) == ([1.0, 0.0], False)
 
 
 class Above:
