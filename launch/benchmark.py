@@ -1,4 +1,4 @@
-"""Measure this machine: simulation, replay, learner, cockpit.
+"""Measure this machine: simulation, replay, learner, recording, cockpit.
 
 python launch/benchmark.py sim
 python launch/benchmark.py replay learner --json
@@ -25,6 +25,7 @@ SUITES = {
     "replay": "bench_replay",
     "learner": "bench_learner",
     "encoder": "bench_encoder",
+    "recording": "bench_recording",
     "cockpit": "bench_cockpit",
 }
 """Names to sibling modules with `rows() -> list[Row]`; imported when asked for."""
@@ -37,7 +38,7 @@ class BenchmarkConfig:
     """What to measure."""
 
     suites: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """sim, replay, learner, encoder, cockpit; none given: all of them"""
+    """sim, replay, learner, encoder, recording, cockpit; none given: all of them"""
     pixels: bool = False
     """measure the learner from two cameras instead of from state"""
     json: bool = False

@@ -59,6 +59,8 @@ class EpisodeWriter:
         self.folder, self.spec = Path(folder), spec
         self.last_path: Path | None = None
         """The newest complete episode; None before the first, or if it was discarded."""
+        self.last_discarded: Path | None = None
+        """The newest discarded episode."""
         self._images, self._now = images, now
         self._columns = step_columns(spec)
         self._last_ns = 0
@@ -112,9 +114,11 @@ class EpisodeWriter:
         Nothing happens if it has no steps, or is there already.
         """
         complete, discarded = self.folder / self._name, f"{DISCARDED_PREFIX}{self._name}"
-        if not self._close_as(discarded) and self.last_path == complete:
+        if self._close_as(discarded):
+            self.last_discarded = self.folder / discarded
+        elif self.last_path == complete:
             with self._disk_errors_named():
-                complete.rename(self.folder / discarded)
+                self.last_discarded = complete.rename(self.folder / discarded)
             self.last_path = None
 
     def write(self, episode: Episode, *, name: str | None = None) -> Path:

@@ -129,7 +129,7 @@ def run_episode(
     """Let `policy` act in `env` until the episode ends.
 
     Sinks are closed however it ends, an exception or Ctrl-C included, so that no step is lost; an episode that a person
-    rejects (`info["discard"]`) they forget.
+    rejects (`info["discard"]`) they forget. Whatever is raised, by a sink whose disk is full, say, the robot holds first.
 
     Args:
         env: Where to act.
@@ -146,20 +146,31 @@ def run_episode(
         for sink in sinks:
             sink.begin_episode(info)
             open_sinks.callback(sink.end_episode)
-        while not is_over:
-            action = policy.act(obs, explore=explore)
-            next_obs, reward, terminated, truncated, step_info = env.step(action)
-            transition = build_transition(
-                obs, action, reward, next_obs, terminated, truncated, step_info,
-                stamp=stamp, policy_version=policy.version,
-            )  # fmt: skip
-            if not step_info["fault"]:  # at a fault nothing was measured: the observation is a repetition
-                for sink in sinks:
-                    sink.add(transition)
-            tally.add(transition, step_info)
-            obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
+        try:
+            while not is_over:
+                action = policy.act(obs, explore=explore)
+                next_obs, reward, terminated, truncated, step_info = env.step(action)
+                transition = build_transition(
+                    obs, action, reward, next_obs, terminated, truncated, step_info,
+                    stamp=stamp, policy_version=policy.version,
+                )  # fmt: skip
+                if not step_info["fault"]:  # at a fault nothing was measured: the observation is a repetition
+                    for sink in sinks:
+                        sink.add(transition)
+                tally.add(transition, step_info)
+                obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
+        except BaseException:
+            _hold(env)
+            raise
         result = tally.result()
         if result.is_discarded:
             for sink in sinks:
                 sink.discard_episode()
     return result
+
+
+def _hold(env: Env) -> None:
+    """End the episode and hold the robot, where there is one."""
+    stop = getattr(getattr(env, "unwrapped", env), "stop", None)
+    if stop is not None:
+        stop()

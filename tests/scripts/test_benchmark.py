@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -8,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from robot_rl.envs import rollout
+from robot_rl.types import EpisodeInfo
 
 from robot_rl.errors import ConfigError
 
@@ -84,6 +88,28 @@ def test_simulation_is_timed_over_whole_runs(script, monkeypatch):
     suite = importlib.import_module("bench_sim")
     monkeypatch.setattr(suite, "median_seconds", lambda work, repeats: work() or 0.5)
     assert suite._steps_per_s(suite.EnvOptions(), 3) == 6.0
+
+
+def test_recording_rows_and_that_every_step_and_picture_is_there(script, monkeypatch):
+    suite = importlib.import_module("bench_recording")
+    monkeypatch.setattr(suite, "STEPS", 12)
+    monkeypatch.setattr(suite, "PACED_STEPS", 3)
+    rows = suite.rows()
+    assert [(row["name"], row["unit"]) for row in rows] == [
+        ("recording/two_cameras_640x480", "steps/s"),
+        ("recording/worst_wait_10hz", "ms"),
+        ("recording/worst_write_without_thread", "ms"),
+        ("recording/disk_10hz", "MB/min"),
+    ]
+    assert all(row["value"] > 0 for row in rows)
+    monkeypatch.setattr(suite, "run_episode", lambda env, policy, *, sinks, **_: run_shortened(env, policy, sinks[0]))
+    with pytest.raises(RuntimeError, match="5 of 12 steps"):
+        suite.measure(12)
+
+
+def run_shortened(env, policy, writer):
+    env.env.config = dataclasses.replace(env.env.config, max_steps=5)
+    return rollout.run_episode(env, policy, seed=0, explore=False, info=EpisodeInfo("benchmark", "demo"), sinks=(writer,))
 
 
 def test_median_leaves_out_the_first_call(script):

@@ -8,7 +8,7 @@ import pytest
 from demos.record import record
 from robot_rl.data.episodes import load_dataset
 from robot_rl.envs.rollout import run_episode
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, DatasetError
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 from robot_rl.types import EpisodeInfo
 
@@ -147,6 +147,25 @@ def test_a_failing_sink_does_not_keep_the_others_open():
     with pytest.raises(RuntimeError, match="broken"):
         run_episode(Walk(), Steady(), seed=1, explore=False, info=INFO, sinks=sinks)
     assert [sink.ended for sink in sinks] == [1, 1, 1]
+
+
+def test_the_robot_holds_before_anything_else_when_a_sink_fails():
+    order = []
+
+    class Held(Walk):
+        def stop(self):
+            order.append("held")
+
+    class Full(Memory):
+        def add(self, transition):
+            raise DatasetError("No space left on device")
+
+        def end_episode(self):
+            order.append("closed")
+
+    with pytest.raises(DatasetError, match="No space left"):
+        run_episode(Held(), Steady(), seed=1, explore=True, info=INFO, sinks=(Full(),))
+    assert order == ["held", "closed"]
 
 
 def test_recording_keeps_as_many_successes_as_asked_for(tmp_path):
