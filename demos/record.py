@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from robot_rl.types import EpisodeInfo, Transition
 
 ATTEMPTS_PER_EPISODE = 10
 """Attempts that a demonstrator may need for each episode wanted, unless told otherwise."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _logger = logging.getLogger(__name__)
 
@@ -79,6 +82,7 @@ def record(
     past_success: int = 0,
     max_attempts: int | None = None,
     source: str = "demo",
+    notes: Mapping[str, str | int | float | bool] = NOTHING,
     explore: bool = False,
     on_episode: Callable[[int, EpisodeResult, bool], None] | None = None,
 ) -> RecordSummary:
@@ -95,6 +99,7 @@ def record(
             not end there (`EnvOptions.end_at_success`).
         max_attempts: Give up after as many; None: ten for each episode. Too few kept episodes are logged as a warning.
         source: What the episodes say of their origin.
+        notes: Stored with every episode.
         explore: Whether the policy samples its actions.
         on_episode: Called with (attempt, result, is_kept) after each attempt.
     """
@@ -109,7 +114,7 @@ def record(
     results: list[EpisodeResult] = []
     kept: list[EpisodeResult] = []
     while len(kept) < episodes and len(results) < limit:
-        info = EpisodeInfo(env.env_spec.name, source, _attempt_seed(seed, len(results)))
+        info = EpisodeInfo(env.env_spec.name, source, attempt_seed(seed, len(results)), notes)
         result = run_episode(env, policy, seed=info.seed, explore=explore, info=info, sinks=(sink,))
         is_kept = (result.success or keep == "all") and not result.is_discarded
         if on_episode is not None:
@@ -127,6 +132,7 @@ def record(
     )
 
 
-def _attempt_seed(seed: int, attempt: int) -> int:
+def attempt_seed(seed: int, attempt: int) -> int:
+    """Return the seed of the start of an attempt; none that training or evaluation use."""
     # A spawn key keeps these apart from seeds made of a plain list of numbers, as training and evaluation make theirs.
     return int(np.random.SeedSequence(seed, spawn_key=(attempt,)).generate_state(1)[0])

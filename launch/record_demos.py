@@ -1,6 +1,9 @@
-"""Record demonstrations into a folder; one that holds some already is added to.
+"""Record demonstrations into a folder, by a script or by a person; one that holds some already is added to.
 
 python launch/record_demos.py --env peg_insert --episodes 20 --out demos/peg_insert
+python launch/record_demos.py --env pick_lift --teleop gamepad --episodes 20 --out data/lift --note operator=ana
+python launch/record_demos.py --env pick_lift --teleop browser --episodes 20 --failures 20 --past-success 10 --out data/lift
+python launch/record_demos.py --env pick_lift --teleop gamepad --episodes 20 --out data/lift --resume
 python launch/record_demos.py --env pick_lift --cameras front wrist --past-success 10 --out data/successes
 python launch/record_demos.py --env pick_lift --cameras front wrist --clumsy --keep all --no-end-at-success --out data/failures
 python launch/record_demos.py --env gymnasium:Pendulum-v1 --policy my_lab.expert:make --reward dense --keep all --out d
@@ -8,95 +11,27 @@ python launch/record_demos.py --env gymnasium:Pendulum-v1 --policy my_lab.expert
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, Literal
 
-import numpy as np
-import tyro
 from command_line import parse, run_script
+from person import person
+from recording_by_person import record_by_person
+from recording_by_policy import record_by_policy
+from recording_config import RecordConfig
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from demos.record import record
-from robot_rl.data.episodes import list_episodes, read_episode
+from demos.resume import recover_demos
+from robot_rl.data.background import BackgroundWriter
+from robot_rl.data.episode_writer import EpisodeWriter
+from robot_rl.data.episodes import list_episodes, list_open, read_description
 from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import Env, make_demonstrator, make_env
-from robot_rl.envs.options import EnvOptions
-from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.errors import ConfigError, DatasetError, SpecMismatch
 from robot_rl.protocols import Policy
 from robot_rl.specs import EnvSpec
-from robot_rl.training.statistics import wilson_interval
 from sim.clumsy import clumsy
-
-
-@dataclass(frozen=True, slots=True)
-class RecordConfig:
-    """What to record."""
-
-    env: str
-    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, or package.module:factory"""
-    out: Path
-    """folder of the dataset"""
-    policy: str = "scripted"
-    """who demonstrates: `scripted` (our tasks), or `package.module:factory` called with (env, seed)"""
-    episodes: int = 20
-    """demonstrations to keep"""
-    past_success: int = 0
-    """steps for which an episode goes on after success, holding what was reached: success to train a reward classifier on"""
-    clumsy: bool = False
-    """let what the policy does go wrong: failures to train a reward classifier on (our tasks; with --keep all)"""
-    keep: Literal["success", "all"] = "success"
-    """keep successful episodes only, or all"""
-    max_attempts: int | None = None
-    """attempts after which to give up; None: ten for each demonstration"""
-    seed: int | None = None
-    """decides starts and noise; None: the number of episodes in the folder, so that adding to it repeats nothing"""
-    options: Annotated[EnvOptions, tyro.conf.arg(name="")] = field(default_factory=EnvOptions)
-
-    def __post_init__(self) -> None:
-        if self.episodes < 1:
-            raise ConfigError(f"episodes {self.episodes} is below 1")
-        if self.past_success < 0:
-            raise ConfigError(f"past_success {self.past_success} is negative")
-        if self.max_attempts is not None and self.max_attempts < 1:
-            raise ConfigError(f"max_attempts {self.max_attempts} is below 1")
-        if self.seed is not None and self.seed < 0:
-            raise ConfigError(f"seed {self.seed} is negative")
-
-
-@dataclass(slots=True)
-class Session:
-    """What has happened so far; complete at any time, so that Ctrl-C loses neither episodes nor their count."""
-
-    results: list[EpisodeResult] = field(default_factory=list)
-    kept: list[EpisodeResult] = field(default_factory=list)
-
-    def add(self, result: EpisodeResult, *, is_kept: bool) -> None:
-        """Count one attempt."""
-        self.results.append(result)
-        if is_kept:
-            self.kept.append(result)
-
-    @property
-    def successes(self) -> int:
-        """How many attempts succeeded."""
-        return sum(result.success for result in self.results)
-
-    def table(self, config: RecordConfig) -> Table:
-        """Return the summary that is shown at the end."""
-        low, high = wilson_interval(self.successes, len(self.results))
-        table = Table(title=f"{config.policy} in {config.env}", show_header=False)
-        table.add_row("kept", f"{len(self.kept)} of {config.episodes} wanted")
-        table.add_row("success", f"{self.successes}/{len(self.results)}  (95% interval {low:.0%} to {high:.0%})")
-        if self.kept:
-            table.add_row("mean length", f"{np.mean([result.length for result in self.kept]):.1f} steps")
-            table.add_row("mean return", f"{np.mean([result.return_ for result in self.kept]):.3g}")
-        table.add_row("folder", f"{config.out}  ({len(list_episodes(config.out))} episodes)")
-        return table
 
 
 def check_folder(folder: Path, spec: EnvSpec) -> None:
@@ -106,7 +41,7 @@ def check_folder(folder: Path, spec: EnvSpec) -> None:
     """
     for path in list_episodes(folder):
         try:
-            found = read_episode(path).spec
+            found, _, _ = read_description(path)
         except DatasetError:
             continue
         check_same_spec(found, spec, f"--out {folder}")
@@ -126,9 +61,11 @@ def check_writable(folder: Path) -> None:
         raise ConfigError(f"--out {folder} cannot be written: {error.strerror or error}") from error
 
 
-def demonstrator(config: RecordConfig, env: Env, seed: int) -> Policy:
-    """Return who acts."""
-    policy = make_demonstrator(config.policy, config.env, env, seed)
+def demonstrator(config: RecordConfig, env: Env, seed: int) -> Policy | None:
+    """Return who acts; None: nobody but the person."""
+    if config.acting is None:
+        return None
+    policy = make_demonstrator(config.acting, config.env, env, seed)
     return clumsy(env, policy, seed) if config.clumsy else policy
 
 
@@ -138,63 +75,57 @@ def main(config: RecordConfig) -> None:
     Raises:
         ConfigError: If a name is unknown, `out` cannot be written, or the demonstrator was too seldom successful.
         SpecMismatch: If the folder holds demonstrations of something else.
+        DatasetError: If the disk refuses; what was complete is kept.
+        DeviceError: If a device fails; what was complete is kept.
     """
     console = Console(stderr=True)
-    check_writable(config.out)
+    folders = (config.out, config.failures_folder) if config.is_by_person else (config.out,)
+    for folder in folders:
+        check_writable(folder)
     ends = config.options.end_at_success and not config.past_success
     env = make_env(config.env, replace(config.options, end_at_success=ends))
-    session = Session()
     try:
-        check_folder(config.out, env.env_spec)
+        for folder in folders:
+            check_folder(folder, env.env_spec)
+        look_after_unfinished(config, console)
         seed = len(list_episodes(config.out)) if config.seed is None else config.seed
         policy = demonstrator(config, env, seed)
-        with _progress(console) as progress:
-            bar = progress.add_task("recording", total=config.episodes, successes="")
-
-            def on_episode(_: int, result: EpisodeResult, is_kept: bool) -> None:
-                session.add(result, is_kept=is_kept)
-                shown = f"{session.successes}/{len(session.results)} successful"
-                progress.update(bar, completed=len(session.kept), successes=shown)
-
-            record(
-                env,
-                policy,
-                config.out,
-                config.episodes,
-                seed,
-                keep=config.keep,
-                past_success=config.past_success,
-                max_attempts=config.max_attempts,
-                on_episode=on_episode,
-            )
-    except KeyboardInterrupt:
-        console.print("stopped; what was recorded is kept")
-    else:
-        _check_enough(config, session)
+        tell_compression(config, env.env_spec, console)
+        title = f"recording {config.env}"
+        with person(
+            config.teleop_device, config.takeover, config.cockpit, env, seed=seed, title=title, console=console
+        ) as company:
+            writer = BackgroundWriter(EpisodeWriter(config.out, env.env_spec, images=config.compression))
+            try:
+                if config.is_by_person:
+                    record_by_person(config, env, company, policy, writer, seed, console)
+                elif policy is not None:
+                    record_by_policy(config, company.beside(env), policy, writer, seed, console)
+            finally:
+                writer.close()
     finally:
         env.close()
-        if session.results:
-            console.print(session.table(config))
 
 
-def _progress(console: Console) -> Progress:
-    """Return the progress display."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[successes]}"),
-        TimeRemainingColumn(),
-        console=console,
-    )
+def look_after_unfinished(config: RecordConfig, console: Console) -> None:
+    """Close what a crash left half-written, if the set is to be gone on with, or say that it is there."""
+    if not config.resume:
+        if unfinished := len(list_open(config.out)):
+            console.print(f"{config.out} holds {unfinished} half-written episodes; --resume closes them", style="yellow")
+        return
+    recovered = recover_demos(config.out)
+    if recovered.kept or recovered.put_aside:
+        console.print(f"recovered {recovered.kept} episodes with a success, put {recovered.put_aside} without aside")
 
 
-def _check_enough(config: RecordConfig, session: Session) -> None:
-    """Raise ConfigError if fewer demonstrations were kept than asked for."""
-    if len(session.kept) < config.episodes:
-        raise ConfigError(
-            f"{config.policy} succeeded in {session.successes} of {len(session.results)} attempts, so {config.out} got "
-            f"{len(session.kept)} of {config.episodes} demonstrations; raise --max-attempts, or give --keep all"
+def tell_compression(config: RecordConfig, spec: EnvSpec, console: Console) -> None:
+    """Say which pictures will not come back to the bit."""
+    lossy = [key.removeprefix("image/") for key, row in spec.obs.items() if config.compression.applies_to(row)]
+    if lossy:
+        console.print(
+            f"pictures of {', '.join(lossy)} are stored as JPEG of quality {config.jpeg_quality}; "
+            "--images lossless keeps every pixel and takes some eight times the space",
+            soft_wrap=True,
         )
 
 

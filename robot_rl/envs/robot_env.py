@@ -22,6 +22,8 @@ from robot_rl.specs import ACTION_FRAME, ArraySpec, EnvSpec
 from robot_rl.types import Observation, RobotState
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+BEFORE_OBSERVING = "before_observing"
+"""Key of `reset`'s options: a function that is called once robot and scene are at their start, before anything is observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Bring robot and scene to a start state, connecting the devices the first time.
 
+        `options[BEFORE_OBSERVING]` may let people get ready: what the episode begins with is measured after it.
+
         Raises:
             ResetFailed: If the reset routine cannot; the robot is stopped.
             DeviceError: If a device fails; the robot is stopped.
@@ -121,6 +125,8 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         try:
             self._connect()
             self._reset_routine(self.robot, self.np_random)
+            if options is not None and BEFORE_OBSERVING in options:
+                options[BEFORE_OBSERVING]()
             self._actions.begin_episode()
             self._reward.begin_episode()
             state = self.robot.read()

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from robot_rl.envs import rollout
-from robot_rl.types import EpisodeInfo
-
 from robot_rl.errors import ConfigError
+from robot_rl.types import EpisodeInfo
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 

@@ -26,7 +26,7 @@ def record(*arguments, folder):
     """Run the script with a lab's own module importable."""
     return subprocess.run(
         [sys.executable, ROOT / "launch/record_demos.py", *map(str, arguments), "--out", folder],
-        env={**os.environ, "PYTHONPATH": str(folder.parent), "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder.parent}", "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=120,
