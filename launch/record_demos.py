@@ -78,7 +78,7 @@ def main(config: RecordConfig) -> None:
         DatasetError: If the disk refuses; what was complete is kept.
         DeviceError: If a device fails; what was complete is kept.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     folders = (config.out, config.failures_folder) if config.is_by_person else (config.out,)
     for folder in folders:
         check_writable(folder)

@@ -12,8 +12,8 @@ import numpy as np
 
 from robot_rl.data.episode import Episode
 from robot_rl.data.episodes import list_episodes, read_episode
+from robot_rl.data.frame_faults import FrameFault, find_faults
 from robot_rl.errors import ConfigError, DatasetError
-from robot_rl.rewards.faults import FrameFault, find_faults
 from robot_rl.rewards.verdicts import read_verdicts, true_success
 
 _logger = logging.getLogger(__name__)

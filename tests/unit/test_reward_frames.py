@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from toy_frames import episode, labelled, recordings, write
 
+from robot_rl.data.frame_faults import find_faults
 from robot_rl.errors import ConfigError, DatasetError
-from robot_rl.rewards.faults import find_faults
 from robot_rl.rewards.frames import check_classes, content_hash, deal_folds, label_episode, load_labelled
 from robot_rl.rewards.verdicts import add_verdicts
 

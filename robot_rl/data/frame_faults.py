@@ -31,11 +31,35 @@ class FrameFault:
         return f"episode {self.episode}, camera {self.camera!r}: {self.kind} in steps {self.first} to {self.last}"
 
 
-def find_faults(episode: str, obs: Mapping[str, np.ndarray], cameras: Sequence[str], max_identical: int) -> list[FrameFault]:
-    """Return the runs of blank and frozen frames.
+class FrameScan:
+    """What the frames of one camera in one episode show, looked at in order; none of them is kept but the last."""
 
-    A camera is frozen where more than `max_identical` frames follow one that they equal to the bit, while any state entry
-    or another camera's picture changed. The first frame of such a run was good, so it is not part of it.
+    def __init__(self) -> None:
+        self._last: np.ndarray | None = None
+        self._deviation: list[np.ndarray] = []
+        self._repeats: list[bool] = []
+
+    def add(self, images: np.ndarray) -> None:
+        """Look at the next frames, uint8 [n, H, W, 3]."""
+        self._deviation.append(_deviation(images))
+        before = images[0] if self._last is None else self._last
+        first_repeats = self._last is not None and np.array_equal(before, images[0])
+        self._repeats += [first_repeats, *(np.array_equal(one, other) for one, other in pairwise(images))]
+        self._last = images[-1].copy()
+
+    @property
+    def is_blank(self) -> np.ndarray:
+        """[T+1], bool: whether a frame shows nothing."""
+        return np.concatenate(self._deviation) < MIN_DEVIATION
+
+    @property
+    def repeats(self) -> np.ndarray:
+        """[T+1], bool: whether a frame equals the one before to the bit."""
+        return np.array(self._repeats, bool)
+
+
+def find_faults(episode: str, obs: Mapping[str, np.ndarray], cameras: Sequence[str], max_identical: int) -> list[FrameFault]:
+    """Return the runs of blank and frozen frames, as `scanned_faults` tells them.
 
     Args:
         episode: Its name, for the report.
@@ -43,13 +67,32 @@ def find_faults(episode: str, obs: Mapping[str, np.ndarray], cameras: Sequence[s
         cameras: Whose frames to look at.
         max_identical: Repetitions that are borne.
     """
-    repeated = {camera: _repeats(obs[f"image/{camera}"]) for camera in cameras}
+    scans = {camera: FrameScan() for camera in cameras}
+    for camera, scan in scans.items():
+        scan.add(obs[f"image/{camera}"])
+    return scanned_faults(episode, scans, obs, max_identical)
+
+
+def scanned_faults(
+    episode: str, scans: Mapping[str, FrameScan], obs: Mapping[str, np.ndarray], max_identical: int
+) -> list[FrameFault]:
+    """Return the runs of blank and frozen frames.
+
+    A camera is frozen where more than `max_identical` frames follow one that they equal to the bit, while any state entry
+    or another camera's picture changed. The first frame of such a run was good, so it is not part of it.
+
+    Args:
+        episode: Its name, for the report.
+        scans: By camera, of all its frames.
+        obs: [T+1, ...] a key; of it the states tell whether the robot moved.
+        max_identical: Repetitions that are borne.
+    """
     faults: list[FrameFault] = []
-    for camera in cameras:
-        blank = _deviation(obs[f"image/{camera}"]) < MIN_DEVIATION
-        faults += [FrameFault(episode, camera, first, last, "blank") for first, last in _runs(blank)]
-        others = [repeats for name, repeats in repeated.items() if name != camera]
-        for first, last in _runs(repeated[camera] & ~blank):
+    for camera, scan in scans.items():
+        blank = scan.is_blank
+        faults += [FrameFault(episode, camera, first, last, "blank") for first, last in runs(blank)]
+        others = [other.repeats for name, other in scans.items() if name != camera]
+        for first, last in runs(scan.repeats & ~blank):
             others_changed = any(not repeats[first : last + 1].all() for repeats in others)
             if last - first + 1 > max_identical and (others_changed or _moved(obs, first - 1, last)):
                 faults.append(FrameFault(episode, camera, first, last, "frozen"))
@@ -57,17 +100,12 @@ def find_faults(episode: str, obs: Mapping[str, np.ndarray], cameras: Sequence[s
 
 
 def _deviation(images: np.ndarray) -> np.ndarray:
-    """Return the standard deviation [T+1] of every second pixel each way, the largest of the three colours'."""
+    """Return the standard deviation [n] of every second pixel each way, the largest of the three colours'."""
     sample = images[:, ::2, ::2].reshape(len(images), -1, images.shape[-1]).astype(np.float32)
     return sample.std(axis=1).max(axis=-1)
 
 
-def _repeats(images: np.ndarray) -> np.ndarray:
-    """Return whether each frame equals the one before to the bit, [T+1]."""
-    return np.array([False, *(np.array_equal(before, after) for before, after in pairwise(images))])
-
-
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
     """Return first and last index of every run of true."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
     return [(int(first), int(end) - 1) for first, end in zip(edges[::2], edges[1::2], strict=True)]
