@@ -14,7 +14,6 @@ from robot_rl.data.episodes import list_discarded, list_episodes, list_open
 from robot_rl.data.stored_episode import StoredEpisode
 from robot_rl.errors import ConfigError, DatasetError
 
-
 MAX_DIGITS = 5
 """What has more is no number of an episode but a part of its name."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from robot_rl.data.episode import Episode, step_columns
 from robot_rl.data.episode_writer import OPEN_PREFIX, attributes_of
+from robot_rl.data.episodes import list_episodes
 from robot_rl.data.stored_episode import StoredEpisode
 from robot_rl.data.zarr_array import shorten, write_array, write_group
-from robot_rl.errors import DatasetError
+from robot_rl.errors import ConfigError, DatasetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,43 @@ class Labels:
         truncated = self.truncated[:end] & ~terminated[:end]
         truncated[-1] |= not terminated[end - 1]
         return Labels(success[:end].copy(), success[:end].astype(np.float32), terminated[:end], truncated)
+
+
+def relabel_dataset(
+    folder: str | Path,
+    out: str | Path,
+    opinion: Callable[[StoredEpisode], np.ndarray | None],
+    *,
+    end_at_success: bool,
+    notes: Mapping[str, str | int | float | bool],
+) -> list[Path]:
+    """Write copies of the episodes of `folder` into `out` that say something else of success, and return their paths.
+
+    Args:
+        folder: Of a dataset; it is not touched.
+        out: A folder without episodes.
+        opinion: Asked of each episode which of its steps are a success, [T] bool; None: it is copied as it is.
+        end_at_success: Whether an episode ends at its first success, and is cut there.
+        notes: Added to `info.extra` of those that are judged.
+
+    Raises:
+        ConfigError: If there are no episodes in `folder`, or some in `out`.
+        DatasetError: If an episode is damaged, or the disk refuses.
+    """
+    if not (paths := list_episodes(folder)):
+        raise ConfigError(f"no episodes in {folder}")
+    if list_episodes(out):
+        raise ConfigError(f"{out} holds episodes already; relabelled ones go into a folder of their own")
+    written: list[Path] = []
+    for path in paths:
+        episode = StoredEpisode(path)
+        labels, success = Labels.of(episode), opinion(episode)
+        if success is None:
+            written.append(copy_relabelled(episode, Path(out), labels, {}))
+        else:
+            judged = labels.judged(success, end_at_success=end_at_success)
+            written.append(copy_relabelled(episode, Path(out), judged, notes))
+    return written
 
 
 def copy_relabelled(source: StoredEpisode, folder: Path, labels: Labels, notes: Mapping[str, str | int | float | bool]) -> Path:

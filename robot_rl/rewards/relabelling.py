@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from robot_rl.data.episodes import list_episodes, read_episode
-from robot_rl.data.labels import Labels, copy_relabelled
+import numpy as np
+
+from robot_rl.data.episodes import read_episode
+from robot_rl.data.labels import relabel_dataset
 from robot_rl.data.stored_episode import StoredEpisode
-from robot_rl.errors import ConfigError
 from robot_rl.rewards.classifier import SuccessClassifier
 from robot_rl.rewards.judging import calls
 
@@ -22,16 +23,13 @@ def relabel(folder: str | Path, classifier: SuccessClassifier, out: str | Path, 
         end_at_success: Whether an episode ends at its first success, and is cut there.
 
     Raises:
-        ConfigError: If `out` holds episodes.
+        ConfigError: If `folder` holds no episodes, or `out` some.
         SpecMismatch: If the classifier was made for other cameras.
     """
-    if list_episodes(out):
-        raise ConfigError(f"{out} holds episodes already; relabelled ones go into a folder of their own")
-    written: list[Path] = []
-    for path in list_episodes(folder):
-        episode = read_episode(path)
-        classifier.check(episode.spec)
-        labels = Labels.of(episode).judged(calls(classifier, episode), end_at_success=end_at_success)
-        notes = {"reward_classifier": classifier.version}
-        written.append(copy_relabelled(StoredEpisode(path), Path(out), labels, notes))
-    return written
+
+    def opinion(stored: StoredEpisode) -> np.ndarray:
+        classifier.check(stored.spec)
+        return calls(classifier, read_episode(stored.path))
+
+    notes = {"reward_classifier": classifier.version}
+    return relabel_dataset(folder, out, opinion, end_at_success=end_at_success, notes=notes)
