@@ -13,7 +13,7 @@ help:
 	@echo "make train         learn to insert a peg: demonstrations, cloning, reinforcement learning, evaluation, film"
 	@echo "make train-pixels  learn to lift a cube from two cameras, with a reward that is learned from pictures too"
 	@echo "make test          everything that must hold: formatting, import rules, types, tests"
-	@echo "make bench         how fast simulation, replay and learner are here"
+	@echo "make bench         how fast simulation, replay, recording and learner are here"
 	@echo "make experiments   repeat the experiments of docs/experiments (hours; finished runs are not repeated)"
 	@echo "make lint          the checks of make test without the tests"
 	@echo "make clean         remove caches; runs and .venv stay"
@@ -36,6 +36,7 @@ lint: $(TEST_READY)
 bench: $(PIXELS_READY)
 	$(PYTHON) launch/benchmark.py sim
 	$(PYTHON) launch/benchmark.py replay
+	$(PYTHON) launch/benchmark.py recording
 	$(PYTHON) launch/benchmark.py learner
 	$(PYTHON) launch/benchmark.py learner encoder --pixels
 
