@@ -56,7 +56,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             task="pick_lift",
             env=TWO_CAMERAS,
-            reward=RewardConfig(source="classifier"),
+            reward=RewardConfig(source="classifier", success_episodes=40),  # the goal is learned from them too
             mirror=("x", "y"),
             env_steps=3000,
             sac=replace(
@@ -67,7 +67,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
                 bc_halving_steps=200,
                 bc_weight_min=1.0,
             ),
-            evaluation=EvaluationConfig(every=500),
+            evaluation=EvaluationConfig(every=1000),
         ),
     ),
     "peg_insert_pixels": (
