@@ -66,7 +66,12 @@ def run_script(main: Callable[[], int | None]) -> None:
 def parse(config: type[T], description: str | None) -> T:
     """Return what the command line says of a `config`."""
     with own_words():
-        return tyro.cli(config, description=description)
+        return tyro.cli(config, description=description and with_examples(description))
+
+
+def with_examples(description: str) -> str:
+    """Return a script's description so that help shows each command on a line of its own; tyro joins lines of text."""
+    return re.sub(r"\n+(?=python )", "\n  ", description)
 
 
 @contextlib.contextmanager
@@ -129,4 +134,5 @@ def _options_in(message: str, argv: Sequence[str]) -> list[str]:
     """Return the options among `argv` whose field `message` names: of `n_step 0 is below 1`, `--sac.n-step`."""
     options = [word.partition("=")[0] for word in argv if word.startswith("--")]
     words = set(re.findall(r"\w+", message))
-    return [option for option in options if option.lstrip("-").rpartition(".")[2].replace("-", "_") in words]
+    named = (option for option in options if option.lstrip("-").rpartition(".")[2].replace("-", "_") in words)
+    return list(dict.fromkeys(named))

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import torch
 import tyro
-from command_line import EXIT_INTERRUPTED, own_words, run_script, show_log
+from command_line import EXIT_INTERRUPTED, own_words, run_script, show_log, with_examples
 from demonstrations import check_demonstrations, collect_demonstrations, demonstrator
 from person import CockpitOptions, Person, person
 from reward_model import check_reward, judged, recorded_successes
@@ -64,6 +64,7 @@ class Arguments:
 @own_words()
 def parse(argv: Sequence[str]) -> Arguments:
     """Return what the command line says; a resumed run's own settings are the defaults where no preset is named."""
+    about = with_examples(__doc__ or "")
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--resume")
     found, rest = finder.parse_known_args(argv)
@@ -74,9 +75,9 @@ def parse(argv: Sequence[str]) -> Arguments:
         rest += ["--resume", found.resume]
         if not names_preset:
             default = Arguments(config_from_json(RunFolder.open(found.resume).config))
-            return tyro.cli(Arguments, default=default, args=rest, description=__doc__)
+            return tyro.cli(Arguments, default=default, args=rest, description=about)
     presets = {name: (description, Arguments(config)) for name, (description, config) in PRESETS.items()}
-    return tyro.extras.overridable_config_cli(presets, args=rest, description=__doc__)
+    return tyro.extras.overridable_config_cli(presets, args=rest, description=about)
 
 
 def main(argv: Sequence[str]) -> int:

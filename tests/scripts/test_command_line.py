@@ -47,12 +47,22 @@ def outcome(script, capsys, main):
     return end.value.code, capsys.readouterr().err
 
 
+def test_help_shows_each_command_on_a_line_of_its_own(script, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["x.py", "--help"])
+    with pytest.raises(SystemExit):
+        script.parse(Outer, "Do it.\n\npython x.py --seed 1\npython x.py --seed 2\n")
+    assert {"  python x.py --seed 1", "  python x.py --seed 2"} <= {
+        line.rstrip() for line in capsys.readouterr().out.splitlines()
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--inner.n-step", "0"), "error: n_step 0 is below 1 (--inner.n-step)\n"),
         (("--inner.n_step=0",), "error: n_step 0 is below 1 (--inner.n_step)\n"),
         (("--inner.n-step", "3", "--seed", "-1"), "error: seed -1 is negative (--seed)\n"),
+        (("--seed", "3", "--seed", "-1"), "error: seed -1 is negative (--seed)\n"),
     ],
 )
 def test_a_value_that_a_configuration_refuses_is_told_in_its_words(script, capsys, monkeypatch, arguments, message):
