@@ -78,7 +78,9 @@ def main(config: InspectConfig) -> int:
     found = [(number, defect) for number, report in reports.items() for defect in report.defects]
     for number, defect in found:
         console.print(Text.assemble((f"{number:4d}  ", "dim"), (f"{defect.kind:12}", "yellow"), defect.what), soft_wrap=True)
-    if config.defects and not found:
+    if not reports:
+        console.print("no episodes", style="yellow")
+    elif config.defects and not found:
         console.print("no defects found")
     return 1 if found else 0
 

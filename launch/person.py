@@ -55,23 +55,35 @@ class Person:
     is_human: bool
     """not a script: lives in real time"""
 
-    def beside(self, env: Env, *, veto_s: float = 0.0) -> Env:
+    def beside(self, env: Env, *, veto_s: float = 0.0, around: Callable[[Env], Env] = lambda env: env) -> Env:
         """Return `env` with this person beside it.
 
         Args:
             env: Where the policy acts, its reward included.
             veto_s: How long a human may contradict the end of an episode, s.
+            around: Wraps what the person takes part in; the cockpit shows what comes of it.
         """
         if self.is_human and not _is_on_the_wall_clock(env):
             env = Paced(env)
         if self.teleop is not None:
-            human = {"veto_s": veto_s, "wait": time.sleep} if self.is_human else {}
-            env = Intervention(env, self.teleop, **human)
+            is_human = self.is_human
+            env = Intervention(
+                env,
+                self.teleop,
+                veto_s=veto_s if is_human else 0.0,
+                wait=time.sleep if is_human else None,
+                on_pause=self._pause,
+            )
+            env = around(env)
         if self.cockpit is not None:
             from robot_rl.cockpit.watched import Watched
 
             env = Watched(env, self.cockpit)
         return env
+
+    def _pause(self) -> None:
+        if self.cockpit is not None:
+            self.cockpit.pause()
 
     def publish(self, points: Metrics) -> None:
         """Show points of curves, where somebody would see them."""

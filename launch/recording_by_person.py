@@ -134,7 +134,7 @@ def _beside(company: Person, env: Env, past_success: int) -> Env:
     if not past_success or company.teleop is None:
         return company.beside(env)
     marks = SuccessMarks(company.teleop)
-    return MarkedSuccess(replace(company, teleop=marks).beside(env), marks, past_success)
+    return replace(company, teleop=marks).beside(env, around=lambda env: MarkedSuccess(env, marks, past_success))
 
 
 def _both(first: Callable[[Transition], None], second: Callable[[Transition], None]) -> Callable[[Transition], None]:

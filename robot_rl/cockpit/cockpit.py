@@ -78,6 +78,10 @@ class Cockpit:
         """Show a line that tells what is going on: a countdown, a phase; empty: nothing."""
         self._send({"type": "say", "text": text})
 
+    def pause(self) -> None:
+        """Show that the robot holds because somebody said pause; the next state that is shown ends it."""
+        self._send({"type": "phase", "phase": "paused"})
+
     def show(self, images: Mapping[str, np.ndarray], state: Mapping[str, Any], *, droppable: bool = True) -> None:
         """Show the newest pictures and the newest state; older ones that nobody has seen yet are forgotten.
 

@@ -61,6 +61,8 @@ class Hub:
                 self.frames.lay_out(self._layout)
         elif message["type"] == "points":
             self.curves.add(now - self.started, message["points"])
+        elif message["type"] == "phase":
+            self.state = {**self.state, "phase": message["phase"]}
         elif message["type"] == "say":
             self.text = message["text"]
         if message["type"] != "points":  # points go with the next state: there may be hundreds a second

@@ -38,7 +38,15 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
     observation_space: gym.spaces.Dict
     action_space: gym.spaces.Box
 
-    def __init__(self, env: Env, teleop: Teleop, *, veto_s: float = 0.0, wait: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        env: Env,
+        teleop: Teleop,
+        *,
+        veto_s: float = 0.0,
+        wait: Callable[[float], None] | None = None,
+        on_pause: Callable[[], None] = lambda: None,
+    ) -> None:
         """Put a person beside `env`.
 
         Args:
@@ -46,6 +54,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
             teleop: The person.
             veto_s: How long they may think about an end that they did not call themselves, s.
             wait: Lets a duration, s, pass while the robot holds; None: by the robot's clock, or the wall's without one.
+            on_pause: Called when a pause begins and the robot holds; that it is over the next step tells.
         """
         if veto_s < 0:
             raise ConfigError(f"veto_s {veto_s:g} is negative")
@@ -54,7 +63,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         self._teleop = teleop
         self._follow: Callable[[Observation, np.ndarray | None], None] = getattr(teleop, "follow", lambda *_: None)
         self._veto_s = veto_s
-        self._wait = wait or _waiting_for(self.unwrapped)
+        self._wait, self._on_pause = wait or _waiting_for(self.unwrapped), on_pause
         self._last: tuple[Observation, dict[str, Any]] = ({}, {})
         self._carried = TeleopInput()
 
@@ -113,6 +122,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         if not human.pause:
             return human
         with self._held():
+            self._on_pause()
             is_paused = True
             while is_paused and not human.stop:
                 self._wait(self.env_spec.control_dt)

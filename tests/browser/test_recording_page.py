@@ -71,6 +71,10 @@ def test_three_episodes_are_driven_labelled_and_kept_apart_from_the_page_alone(b
     page.sees("#seat", "you drive")
 
     drive(page)
+    page.tap("p")
+    page.sees("#phase", "paused: the robot holds")
+    page.tap("p")
+    page.sees("#phase", "running")
     page.tap(Keys.ENTER)
     page.sees("#text", "success after")
     page.sees("#text", "discard: do it again")

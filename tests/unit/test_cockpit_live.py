@@ -145,3 +145,11 @@ def test_who_comes_later_sees_what_is_known(bench):
     bench.now += 2.0
     view = bench.hub.view(1)
     assert (view["state"]["step"], view["values"]["critic/q"], view["text"], view["age_s"]) == (9, 0.5, "resetting in 3", 2.0)
+
+
+def test_a_pause_is_seen_until_the_next_step(bench):
+    bench.show(1, step=9)
+    bench.hub.hear({"type": "phase", "phase": "paused"})
+    assert (bench.hub.view(1)["state"]["phase"], bench.hub.view(1)["state"]["step"]) == ("paused", 9)
+    bench.show(1, step=10)
+    assert bench.hub.view(1)["state"]["phase"] == "running"

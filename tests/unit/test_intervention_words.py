@@ -25,12 +25,12 @@ DT = CONFIG.control_dt
 class Bench:
     """Three steps of 2 cm; a model calls it a success `goal` m from the start, and a person may differ."""
 
-    def __init__(self, *script, goal=1.0, veto_s=0.0, wait=None):
+    def __init__(self, *script, goal=1.0, veto_s=0.0, wait=None, **options):
         self.robot = FakeRobot()
         never, at_goal = (SparseReward(lambda obs, far=far: self.distance(obs) >= far) for far in (9.0, goal))
         env = Judged(RobotEnv(self.robot, config=CONFIG, reward=never, reset=DrivenReset(HOME)), at_goal)
         self.teleop = ScriptedTeleop()
-        self.env = Intervention(env, self.teleop, veto_s=veto_s, wait=wait)
+        self.env = Intervention(env, self.teleop, veto_s=veto_s, wait=wait, **options)
         self.env.reset(seed=0)
         self.teleop.then(*script)
         self.robot.sent.clear()
@@ -66,6 +66,15 @@ def test_a_pause_holds_the_robot_until_it_is_tapped_again_and_the_episode_goes_o
     assert len(bench.robot.sent) == before + 1  # the policy's, afterwards
     assert bench.distance(obs) == pytest.approx(0.04, abs=1e-6)
     assert (terminated, truncated, info["fault"], info["is_intervention"]) == (False, False, "", False)
+
+
+def test_that_a_pause_begins_is_told_when_the_robot_holds():
+    told = []
+    bench = Bench(NOTHING, PAUSE, NOTHING, PAUSE, on_pause=lambda: told.append(bench.robot.num_stops))
+    bench.step()
+    assert told == []
+    bench.step()
+    assert told == [1]
 
 
 def test_the_time_of_a_pause_is_no_time_of_the_episode():

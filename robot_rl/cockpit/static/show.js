@@ -82,7 +82,7 @@ export function showView(view) {
 function showPhase(view, state) {
   const isStopping = view.num_stops > (state.num_stops_read ?? 0);
   const isStopped = state.is_stopped;
-  const words = {reset: "resetting", running: "running", over: "episode over"};
+  const words = {reset: "resetting", running: "running", paused: "paused: the robot holds", over: "episode over"};
   const phase = !state.phase ? "waiting for the robot"
     : isStopping ? "stop sent…"
     : isStopped ? "stopped: the robot holds"
