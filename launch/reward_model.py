@@ -25,6 +25,7 @@ from robot_rl.training.config import TrainConfig
 from robot_rl.training.device import resolve_device
 from robot_rl.training.seeds import episode_seed
 from sim.clumsy import clumsy
+from sim.look_around import look_around
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,9 @@ def _record(part: Part, config: TrainConfig, folder: Path, env: Env) -> None:
 def _labelled_by(part: Part, config: TrainConfig, env: Env, seed: int) -> Policy:
     """Return who acts in the labelled episodes."""
     policy = make_demonstrator(config.demos.policy, config.task, env, seed)
-    return clumsy(env, policy, seed) if part.is_clumsy else policy
+    if part.is_clumsy:
+        return clumsy(env, policy, seed)
+    return look_around(env, policy, seed) if config.reward.look_around else policy
 
 
 def _state(config: TrainConfig, spec: EnvSpec) -> tuple[str, ...]:

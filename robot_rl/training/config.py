@@ -84,6 +84,8 @@ class RewardConfig:
     """episodes to train it on that reach success"""
     failure_episodes: int = 20
     """episodes to train it on in which a clumsy hand tries again and again, and mostly fails"""
+    look_around: bool = False
+    """in those that succeed the hand is led about before it goes to work, so that goals are seen from everywhere"""
     past_success_steps: int = 15
     """steps for which those that succeed go on after their first success"""
     state: tuple[str, ...] | None = None

@@ -56,7 +56,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             task="pick_lift",
             env=TWO_CAMERAS,
-            reward=RewardConfig(source="classifier", success_episodes=40),  # the goal is learned from them too
+            reward=RewardConfig(source="classifier", success_episodes=40, look_around=True),  # they tell the goal too
             mirror=("x", "y"),
             env_steps=3000,
             sac=replace(
