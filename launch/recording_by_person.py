@@ -12,6 +12,7 @@ from person import Person
 from recording_config import RecordConfig
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sitting_display import SittingDisplay
 
 from demos.hold_still import HoldStill
@@ -70,9 +71,9 @@ def sitting_table(config: RecordConfig, tally: SittingTally) -> Table:
     table.add_row("failures", f"{tally.failures} of {config.failures} wanted" if config.failures else str(tally.failures))
     table.add_row("discarded", str(tally.discarded))
     table.add_row("attempts", str(tally.attempts))
-    table.add_row("folder", f"{config.out}  ({len(list_episodes(config.out))} episodes)")
+    table.add_row("folder", Text(f"{config.out}  ({len(list_episodes(config.out))} episodes)"))
     if tally.failures:
-        table.add_row("failures in", str(config.failures_folder))
+        table.add_row("failures in", Text(str(config.failures_folder)))
     return table
 
 

@@ -9,6 +9,7 @@ from recording_config import RecordConfig
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from demos.record import record
 from robot_rl.data.background import BackgroundWriter
@@ -48,7 +49,7 @@ class Session:
         if self.kept:
             table.add_row("mean length", f"{np.mean([result.length for result in self.kept]):.1f} steps")
             table.add_row("mean return", f"{np.mean([result.return_ for result in self.kept]):.3g}")
-        table.add_row("folder", f"{config.out}  ({len(list_episodes(config.out))} episodes)")
+        table.add_row("folder", Text(f"{config.out}  ({len(list_episodes(config.out))} episodes)"))
         return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,9 @@ FORMATS: Mapping[str, Any] = {
     "umi": umi,
 }
 """Modules with `open_dataset(path, options) -> Reader` and, but for serl, `Writer(path, dataset, options)`: see `export`."""
+
+ROOM_BYTES = 1 << 20
+"""Beside an episode: for what a format says of itself."""
 
 OnEpisode = Callable[[int, int], None]
 """Called with (episodes converted, episodes in all) after each."""
@@ -85,6 +89,7 @@ def export_dataset(
         dataset = OwnDataset(source)
         with FORMATS[name].Writer(path, dataset, options) as writer:
             for index, episode in enumerate(dataset, start=1):
+                _check_room(destination, episode)
                 writer.add(episode)
                 if on_episode is not None:
                     on_episode(index, len(dataset))
@@ -115,8 +120,24 @@ def building(destination: Path) -> Iterator[Path]:
     try:
         yield folder / destination.name
         (folder / destination.name).rename(destination)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DatasetError(f"{destination}: {error.strerror}; nothing is left of it") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_room(destination: Path, episode: Episode) -> None:
+    """Raise DatasetError if the disk may not hold one more episode: HDF5's library ends the process where it is full."""
+    arrays = (*episode.obs.values(), episode.action, episode.policy_action)
+    needed = 2 * sum(array.nbytes for array in arrays) + ROOM_BYTES  # robomimic has every observation twice
+    left = shutil.disk_usage(destination.parent).free
+    if left < needed:
+        raise DatasetError(
+            f"{destination}: the disk has {left / 1e6:.1f} MB left, and the next episode may take {needed / 1e6:.1f} MB; "
+            "nothing is left of it"
+        )
 
 
 def _check_source(source: Path) -> None:

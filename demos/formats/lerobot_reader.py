@@ -53,6 +53,8 @@ class LeRobotReader:
         self._root, self._options = path, options
         self._arrow, self._parquet = need("pyarrow", "lerobot"), need("pyarrow.parquet", "lerobot")
         info = path / at.INFO
+        if not info.exists():
+            raise DatasetError(f"{path} is no dataset of LeRobot: it has no {at.INFO}")
         with reading(info):
             described = json.loads(info.read_text())
             version = str(described.get("codebase_version"))

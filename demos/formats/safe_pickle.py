@@ -190,9 +190,13 @@ def load(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
+            if not path.stat().st_size:
+                raise DatasetError("is empty")
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives for as long as an array looks at it
         return _Unpickler(mapped, memoryview(mapped)).load()
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from error
+    except (EOFError, IndexError) as error:
+        raise DatasetError(f"{path}: is cut off: it ends in the middle") from error
     except Exception as error:
         raise DatasetError(f"{path}: not a pickle of arrays and plain containers: {type(error).__name__}: {error}") from error

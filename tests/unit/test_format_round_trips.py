@@ -1,15 +1,17 @@
+import errno
 import logging
 import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import toy_formats
 from toy_formats import IMAGES, SPEC, STATE_SPEC, dataset, differences, psnr
 
-from demos.formats import lerobot_layout
+from demos.formats import convert, lerobot_layout
 from demos.formats.convert import export_dataset, import_dataset, writable
 from demos.formats.options import ExportOptions, ImportOptions
 from robot_rl.data.episodes import load_dataset
@@ -221,3 +223,31 @@ def test_foreign_readers_see_plain_numbers(tmp_path):
         np.testing.assert_allclose(back.stamp, wanted.stamp - wanted.stamp[0])
         joined = np.concatenate([wanted.obs[key] for key in STATE_SPEC.obs], axis=1)
         np.testing.assert_array_equal(back.obs["state/state"][:-1], joined[:-1])
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_a_disk_without_room_is_told_by_name_and_nothing_is_left(kind, tmp_path, monkeypatch):
+    dataset(tmp_path / "ours")
+    monkeypatch.setattr(convert.shutil, "disk_usage", lambda _: SimpleNamespace(free=300_000))
+    name, options = LOSSLESS[kind]
+    with pytest.raises(DatasetError, match=rf"{name}: the disk has 0.3 MB left, and the next episode may take"):
+        export_dataset(kind.partition(" ")[0], tmp_path / "ours", tmp_path / name, options)
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+def test_a_disk_that_fills_up_while_writing_is_told_by_name_and_nothing_is_left(tmp_path, monkeypatch):
+    dataset(tmp_path / "ours")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(convert.lerobot.Writer, "add", full)
+    with pytest.raises(DatasetError, match="set: No space left on device; nothing is left of it"):
+        export_dataset("lerobot", tmp_path / "ours", tmp_path / "set", ExportOptions())
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+def test_something_else_is_no_dataset_of_lerobot(tmp_path):
+    dataset(tmp_path / "ours")
+    with pytest.raises(DatasetError, match="ours is no dataset of LeRobot: it has no meta"):
+        import_dataset("lerobot", tmp_path / "ours", tmp_path / "back", ImportOptions())
