@@ -22,11 +22,12 @@ from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import Env, make_env
 from robot_rl.envs.intervention import STOPPED
 from robot_rl.envs.rollout import EpisodeResult
+from robot_rl.envs.takeover import TakeOverMode
 from robot_rl.errors import ConfigError, RunError
 from robot_rl.protocols import Policy
 from robot_rl.runs import RunFolder
 from robot_rl.training.comparison import PolicyResult, comparison_table
-from robot_rl.training.config import TakeOverMode, TrainConfig, config_from_json
+from robot_rl.training.config import TrainConfig, config_from_json
 from robot_rl.training.counters import episode_metrics
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import Evaluation, evaluate

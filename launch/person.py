@@ -14,18 +14,18 @@ from hardware.clock import WallClock
 from robot_rl.envs.factory import Env
 from robot_rl.envs.intervention import Intervention
 from robot_rl.envs.paced import Paced
+from robot_rl.envs.station_env import station_of
+from robot_rl.envs.takeover import TakeOver, TakeOverConfig, TakeOverMode
 from robot_rl.errors import ConfigError
 from robot_rl.protocols import Teleop
 from robot_rl.specs import EnvSpec
-from robot_rl.training.config import TakeOverMode
 from robot_rl.types import Metrics
-from sim.intervener import Intervener
 
 if TYPE_CHECKING:
     from robot_rl.cockpit import Cockpit
     from robot_rl.protocols import InputDevice
 
-SIMULATED, BROWSER = "simulated", "browser"
+SIMULATED, BROWSER, NOBODY, SCRIPTED = "simulated", "browser", "none", "scripted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,9 @@ def person(
     """Open what a person needs, and close it at the end.
 
     Args:
-        teleop: `simulated`, `browser`, a device that `hardware.teleop` knows, or None.
-        takeover: How a person takes over.
+        teleop: `simulated`, `browser`, a device that `hardware.teleop` knows; None: what a station file names, where the
+            robot is at a station, or else nobody; `none`: nobody at a station either.
+        takeover: How a person takes over; a station's own device as the file says.
         options: Of the cockpit; a browser as device implies one.
         env: Where the policy will act.
         seed: Of a simulated person.
@@ -125,18 +126,26 @@ def person(
         ConfigError: If there is no such device, or a package for it is missing.
         DeviceError: If it cannot be opened.
     """
+    station = station_of(env)
+    theirs = station.teleop if station is not None and teleop is None else None
+    teleop = theirs.driver if theirs is not None else None if teleop == NOBODY else teleop
+    config = theirs.takeover if theirs is not None else TakeOverConfig(mode=takeover)
     with ExitStack() as opened:
         cockpit = _open_cockpit(options, title, opened) if options.cockpit or teleop == BROWSER else None
         if cockpit is not None:
             console.print(f"cockpit: {cockpit.url}", soft_wrap=True, markup=False)
-        is_human = teleop is not None and teleop != SIMULATED
+        is_human = teleop not in (None, SIMULATED, SCRIPTED)
         if teleop is None:
             yield Person(None, cockpit, is_human)
         elif teleop == SIMULATED:
+            from sim.intervener import Intervener
+
             yield Person(Intervener(env, seed), cockpit, is_human)
         else:
-            device = cockpit.device if cockpit is not None and teleop == BROWSER else _device(teleop)
-            yield Person(_take_over(device, env.env_spec, takeover, opened), cockpit, is_human)
+            device = cockpit.device if cockpit is not None and teleop == BROWSER else None
+            if device is None:
+                device = station.build_teleop() if station is not None and theirs is not None else _device(teleop)
+            yield Person(_take_over(device, env.env_spec, config, opened), cockpit, is_human)
 
 
 def _open_cockpit(options: CockpitOptions, title: str, opened: ExitStack) -> Cockpit:
@@ -158,10 +167,10 @@ def _device(name: str) -> InputDevice:
         raise ConfigError(f"--teleop {name}: {error}; or {SIMULATED}, {BROWSER}") from error
 
 
-def _take_over(device: InputDevice, spec: EnvSpec, mode: TakeOverMode, opened: ExitStack) -> Teleop:
-    from robot_rl.envs.takeover import TakeOver, TakeOverConfig
-
-    teleop = TakeOver(device, spec, TakeOverConfig(mode=mode))
+def _take_over(device: InputDevice | None, spec: EnvSpec, config: TakeOverConfig, opened: ExitStack) -> Teleop:
+    if device is None:
+        raise ConfigError("nobody is there: the station has no input device")
+    teleop = TakeOver(device, spec, config)
     opened.callback(teleop.close)
     teleop.connect()
     return teleop

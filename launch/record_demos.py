@@ -6,6 +6,7 @@ python launch/record_demos.py --env pick_lift --teleop browser --episodes 20 --f
 python launch/record_demos.py --env pick_lift --teleop gamepad --episodes 20 --out data/lift --resume
 python launch/record_demos.py --env pick_lift --cameras front wrist --past-success 10 --out data/successes
 python launch/record_demos.py --env pick_lift --cameras front wrist --clumsy --keep all --no-end-at-success --out data/failures
+python launch/record_demos.py --env station:lab --episodes 20 --out data/lab
 python launch/record_demos.py --env gymnasium:Pendulum-v1 --policy my_lab.expert:make --reward dense --keep all --out d
 """
 
@@ -19,7 +20,7 @@ from command_line import parse, run_script
 from person import person
 from recording_by_person import record_by_person
 from recording_by_policy import record_by_policy
-from recording_config import RecordConfig
+from recording_config import STATION, RecordConfig
 from rich.console import Console
 
 from demos.resume import recover_demos
@@ -28,9 +29,11 @@ from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import list_episodes, list_open, read_description
 from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import Env, make_demonstrator, make_env
+from robot_rl.envs.station_env import PREFIX
 from robot_rl.errors import ConfigError, DatasetError, SpecMismatch
 from robot_rl.protocols import Policy
-from robot_rl.specs import EnvSpec
+from robot_rl.specs import ACTION_FRAME, EnvSpec
+from robot_rl.station_file import load_station
 from sim.clumsy import clumsy
 
 
@@ -45,10 +48,21 @@ def check_folder(folder: Path, spec: EnvSpec) -> None:
         except DatasetError:
             continue
         check_same_spec(found, spec, f"--out {folder}")
-        for what, there, here in (("name", found.name, spec.name), ("options", found.extra, spec.extra)):
+        for what, there, here in (("name", found.name, spec.name), ("options", *_told_by_both(found, spec))):
             if there != here:
                 raise SpecMismatch(f"--out {folder} holds demonstrations with {what} {there!r}, not {here!r}")
         return
+
+
+def _told_by_both(found: EnvSpec, spec: EnvSpec) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the extra entries of both; recordings from before meanings were noted do not tell them."""
+    untold = {
+        key
+        for key in found.extra.keys() ^ spec.extra.keys()
+        if key.startswith(("action/", "observation/")) and key != ACTION_FRAME
+    }
+    both = ({key: value for key, value in each.extra.items() if key not in untold} for each in (found, spec))
+    return next(both), next(both)
 
 
 def check_writable(folder: Path) -> None:
@@ -59,6 +73,14 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ConfigError(f"--out {folder} cannot be written: {error.strerror or error}") from error
+
+
+def at_station(config: RecordConfig) -> RecordConfig:
+    """Return the settings with the station's own input device where the robot is at a station and nobody else acts."""
+    if not config.env.startswith(PREFIX) or config.teleop is not None or config.policy is not None:
+        return config
+    teleop = load_station(config.env.removeprefix(PREFIX)).teleop
+    return config if teleop is None else replace(config, teleop=STATION)
 
 
 def demonstrator(config: RecordConfig, env: Env, seed: int) -> Policy | None:
@@ -79,6 +101,7 @@ def main(config: RecordConfig) -> None:
         DeviceError: If a device fails; what was complete is kept.
     """
     console = Console(stderr=True, emoji=False)
+    config = at_station(config)
     folders = (config.out, config.failures_folder) if config.is_by_person else (config.out,)
     for folder in folders:
         check_writable(folder)
@@ -93,7 +116,13 @@ def main(config: RecordConfig) -> None:
         tell_compression(config, env.env_spec, console)
         title = f"recording {config.env}"
         with person(
-            config.teleop_device, config.takeover, config.cockpit, env, seed=seed, title=title, console=console
+            None if config.teleop == STATION else config.teleop_device,
+            config.takeover,
+            config.cockpit,
+            env,
+            seed=seed,
+            title=title,
+            console=console,
         ) as company:
             writer = BackgroundWriter(EpisodeWriter(config.out, env.env_spec, images=config.compression))
             try:

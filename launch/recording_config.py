@@ -12,10 +12,12 @@ from person import SIMULATED, CockpitOptions
 from demos.sitting import SittingPlan
 from robot_rl.data.image_array import SMALL_PIXELS, ImageCompression
 from robot_rl.envs.options import EnvOptions
+from robot_rl.envs.takeover import TakeOverMode
 from robot_rl.errors import ConfigError
-from robot_rl.training.config import TakeOverMode
 
 SCRIPTED = "scripted"
+STATION = "station"
+"""The input device that the station's file names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class RecordConfig:
     """What to record."""
 
     env: str
-    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, or package.module:factory"""
+    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, station:<file>, or
+    package.module:factory"""
     out: Path
     """folder of the dataset"""
     policy: str | None = None

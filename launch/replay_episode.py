@@ -22,8 +22,8 @@ from demos.replay_episode import ReplayReport, StartLimits, check_playable, repl
 from robot_rl.data.stored_episode import StoredEpisode
 from robot_rl.envs.factory import TASKS, make_env
 from robot_rl.envs.options import EnvOptions
+from robot_rl.envs.takeover import TakeOverMode
 from robot_rl.errors import ConfigError
-from robot_rl.training.config import TakeOverMode
 
 
 @dataclass(frozen=True, slots=True)

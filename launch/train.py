@@ -25,6 +25,8 @@ from reward_model import check_reward, judged, recorded_successes
 from rich.console import Console
 
 from robot_rl.envs.factory import Env, make_env
+from robot_rl.envs.station_env import StationEnv, station_file
+from robot_rl.envs.stays_stopped import StaysStopped
 from robot_rl.errors import ConfigError
 from robot_rl.runs import RunFolder, default_run_dir
 from robot_rl.training.comparison import comparison_table
@@ -107,7 +109,10 @@ def environments(config: TrainConfig) -> Iterator[tuple[Env, Env]]:
     ends = config.env.end_at_success and config.reward.source == "env"
     env = make_env(config.task, replace(config.env, end_at_success=ends))
     try:
-        eval_env = make_env(config.task, replace(config.env, viewer=False))
+        # There is one robot at a station: measured on the same devices, and paid as the agent is.
+        is_at_station = isinstance(env, StationEnv)
+        options = replace(config.env, viewer=False, end_at_success=ends if is_at_station else config.env.end_at_success)
+        eval_env = env.sibling(options) if is_at_station else make_env(config.task, options)
         try:
             yield env, eval_env
         finally:
@@ -126,7 +131,8 @@ def open_run(arguments: Arguments) -> RunFolder:
                 f"{arguments.resume} has a budget of {before} env_steps; it can be raised, not cut to {config.env_steps}"
             )
         return RunFolder.resume(arguments.resume, config, may_differ=RESUME_MAY_DIFFER)
-    return RunFolder.create(arguments.run_dir or default_run_dir(config.task, config.seed), config)
+    folder = arguments.run_dir or default_run_dir(config.task, config.seed)
+    return RunFolder.create(folder, config, station_file(config.task))
 
 
 @contextmanager
@@ -152,7 +158,10 @@ def train(config: TrainConfig, run: RunFolder, env: Env, eval_env: Env, company:
     env = judged(config, run, env)
     lessons = recorded_successes(run, env.env_spec)
     publish = company.publisher(env)
-    env = company.beside(env, veto_s=config.veto_s if config.reward.source == "classifier" else 0.0)
+    veto_s = config.veto_s if config.reward.source == "classifier" else 0.0
+    env = company.beside(env, veto_s=veto_s)
+    if isinstance(eval_env, StationEnv):  # somebody can stop the robot while it is measured, too
+        eval_env = StaysStopped(company.beside(judged(config, run, eval_env), veto_s=veto_s))
     with ProgressDisplay(f"{config.task}, seed {config.seed}: {run.path}", config.env_steps, console=console) as display:
         trainer = Trainer(config, run, env, eval_env, demos, lessons=lessons, report=display.update, publish=publish)
         is_finished = trainer.train()

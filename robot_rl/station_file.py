@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from robot_rl.envs.robot_env import RobotEnvConfig
+from robot_rl.envs.takeover import TakeOverConfig
 from robot_rl.errors import ConfigError
-from robot_rl.station import Calibration, CameraDevice, Device, Station, Workspace
+from robot_rl.station import Calibration, CameraDevice, Device, Station, TaskSetup, TeleopDevice, Workspace
 
 FOLDER = Path("stations")
 """Where stations lie, seen from where scripts are started."""
@@ -31,15 +36,19 @@ def load_station(name: str | Path, folder: Path = FOLDER) -> Station:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     top = _Table(path, "", data)
-    top.allow("robot", "cameras", "teleop", "workspace", "calibration")
-    teleop, calibration = top.table("teleop"), top.table("calibration")
+    top.allow("robot", "cameras", "trackers", "teleop", "workspace", "limits", "safety", "task", "calibration")
+    teleop, calibration, task = top.table("teleop"), top.table("calibration"), top.table("task")
     return Station(
         name=path.stem,
         source=path,
         robot=_device(top.table("robot", required=True)),
         cameras={name: _camera(table) for name, table in top.tables("cameras").items()},
-        teleop=_device(teleop) if teleop else None,
+        trackers={name: _device(table) for name, table in top.tables("trackers").items()},
+        teleop=_teleop(teleop) if teleop else None,
         workspace={name: _workspace(table) for name, table in top.tables("workspace").items()},
+        limits={name: table.floats() for name, table in top.tables("limits").items()},
+        watchdog_s=_watchdog(top.table("safety")),
+        task=_task(task, path.stem) if task else None,
         calibration=_calibration(calibration) if calibration else None,
     )
 
@@ -76,6 +85,35 @@ class _Table:
         if len(value) != count or any(isinstance(item, bool) or not isinstance(item, kind) for item in value):
             raise self.error(f"{key} must be {description}, is {value!r}")
         return tuple(value)
+
+    def floats(self) -> dict[str, float]:
+        """Return all values, each of which must be a number."""
+        values = self._values or {}
+        for key, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise self.error(f"{key} must be a number, is {value!r}")
+        return {key: float(value) for key, value in values.items()}
+
+    def settings(self, kind: type, *others: str, tables: tuple[str, ...] = ()) -> Any:
+        """Return a frozen dataclass made of the keys that are its fields; `tables` are fields that are dataclasses too.
+
+        Raises:
+            ConfigError: If a key is neither a field nor one of `others`, or a value is of the wrong kind.
+        """
+        names = [entry.name for entry in fields(kind)]
+        self.allow(*names, *others)
+        for name in tables:
+            default: Any = next(entry for entry in fields(kind) if entry.name == name).default_factory
+            self.table(name).allow(*(entry.name for entry in fields(default)))
+        values = {key: value for key, value in (self._values or {}).items() if key in names}
+        try:
+            return TypeAdapter(kind).validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise self.error(f"{where}: {first['msg']}; is {first['input']!r}") from error
+        except ConfigError as error:
+            raise self.error(str(error)) from error
 
     def has(self, key: str) -> bool:
         """Return whether the key is there."""
@@ -115,6 +153,31 @@ def _camera(table: _Table) -> CameraDevice:
             raise table.error(f"crop must be {description} inside the picture, is {[top, left, height, width]}")
         crop = (top, left, height, width)
     return CameraDevice(*_driver_and_options(table), crop=crop)
+
+
+def _teleop(table: _Table) -> TeleopDevice:
+    driver, options = _driver_and_options(table)
+    takeover: TakeOverConfig = table.settings(TakeOverConfig, "driver", "options")
+    return TeleopDevice(driver, options, takeover if table.has("mode") else replace(takeover, mode="hold"))
+
+
+def _watchdog(table: _Table) -> float:
+    table.allow("watchdog_s")
+    timeout = table.floats().get("watchdog_s", 0.5)
+    if timeout < 0:
+        raise table.error(f"watchdog_s {timeout:g} is negative; give several control periods, or 0 for none")
+    return timeout
+
+
+def _task(table: _Table, station: str) -> TaskSetup:
+    env = table.settings(RobotEnvConfig, "name", "reward", "reset", tables=("action", "observation", "frame_guard"))
+    reward, reset = table.table("reward"), table.table("reset")
+    return TaskSetup(
+        table.get("name", str, "the task's name", station),
+        env,
+        _device(reward) if reward else Device("person"),
+        _device(reset) if reset else Device("hold"),
+    )
 
 
 def _driver_and_options(table: _Table) -> tuple[str, dict[str, Any]]:

@@ -23,8 +23,9 @@ SUITES = {
     "gymnasium": "robot_rl.envs.gymnasium_env:make",
     "dmc": "sim.suites:make_dmc",
     "metaworld": "sim.suites:make_metaworld",
+    "station": "robot_rl.envs.station_env:make",
 }
-"""Prefixes of `suite:id` names to functions (id, options) -> environment."""
+"""Prefixes of `suite:id` names to functions (id, options) -> environment; `station:<file>` is a robot."""
 
 
 class Env(Protocol):
@@ -55,7 +56,7 @@ def make_env(name: str, options: EnvOptions | None = None) -> Env:
     """Return the environment called `name`.
 
     Args:
-        name: One of ours (`reach`, ...), `gymnasium:<id>`, `dmc:<domain>-<task>`, `metaworld:<task>`, or
+        name: One of ours (`reach`, ...), `gymnasium:<id>`, `dmc:<domain>-<task>`, `metaworld:<task>`, `station:<file>`, or
             `package.module:factory` where `factory(options)` returns an `Env`.
         options: Defaults if None.
 

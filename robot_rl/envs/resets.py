@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,6 +131,69 @@ class DrivenReset:
 
     def _num_steps(self) -> int:
         return max(1, math.ceil(self.timeout_s / self.control_dt))
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingReset:
+    """Moves nothing: whoever stands beside the robot arranges scene and arm."""
+
+    def __call__(self, robot: Robot, rng: np.random.Generator) -> None:
+        """Hold the robot where it is."""
+        robot.stop()
+
+
+def driven_reset(
+    robot: Robot,
+    position_m: Sequence[float],
+    rotvec_rad: Sequence[float] = (math.pi, 0.0, 0.0),
+    position_noise_m: Sequence[float] = (0.0, 0.0, 0.0),
+    rotation_noise_rad: Sequence[float] = (0.0, 0.0, 0.0),
+    arm: str = "arm",
+    gripper: str = "gripper",
+    opening: float = 1.0,
+    lift_m: float = 0.05,
+    max_speed_m_s: float = 0.2,
+    control_dt: float = 0.1,
+    timeout_s: float = 10.0,
+) -> DrivenReset:
+    """Return a driven reset from plain numbers, as a station file gives them; `DrivenReset` explains them.
+
+    Args:
+        robot: Of the station; a start outside its workspace could never be reached.
+        position_m: [3], m, base frame: the middle of the start poses.
+        rotvec_rad: [3], rad: T_base_tcp there; the tool points down by default.
+        position_noise_m: [3], m.
+        rotation_noise_rad: [3], rad.
+        arm: Part that is moved.
+        gripper: Part that is opened first, where the robot has it.
+        opening: 0 closed .. 1 open.
+        lift_m: m.
+        max_speed_m_s: m/s.
+        control_dt: s.
+        timeout_s: s.
+
+    Raises:
+        ConfigError: If a start lies outside the workspace.
+    """
+    noise, turn = np.array(position_noise_m, float), np.array(rotation_noise_rad, float)
+    spec, middle = part_spec(robot.spec, arm, ArmSpec), np.array(position_m, float)
+    if np.any(middle - noise < spec.workspace_low) or np.any(middle + noise > spec.workspace_high):
+        raise ConfigError(
+            f"reset to {list(position_m)} within {list(position_noise_m)} m leaves the workspace "
+            f"{spec.workspace_low} to {spec.workspace_high} m"
+        )
+    return DrivenReset(
+        Pose.of(tuple(middle), tuple(rotvec_rad)),
+        (float(noise[0]), float(noise[1]), float(noise[2])),
+        (float(turn[0]), float(turn[1]), float(turn[2])),
+        arm=arm,
+        gripper=gripper,
+        opening=opening,
+        lift_m=lift_m,
+        max_speed_m_s=max_speed_m_s,
+        control_dt=control_dt,
+        timeout_s=timeout_s,
+    )
 
 
 def _is_at_rest(arm: ArmState) -> bool:

@@ -76,3 +76,31 @@ class PoseReward:
         if success or not self.dense:
             return float(success), success
         return math.exp(-(distance + self.m_per_rad * angle) / self.length_m), success
+
+
+def judged_by_person() -> SparseReward:
+    """Return the reward of a station where only the person beside it says what a success is."""
+    return SparseReward(lambda _: False)
+
+
+def pose_reward(
+    part: str,
+    position_m: Sequence[float] = (0.0, 0.0, 0.0),
+    rotvec_rad: Sequence[float] | None = None,
+    position_tolerance_m: float = 0.01,
+    rotation_tolerance_rad: float = math.pi,
+    dense: bool = False,
+) -> PoseReward:
+    """Return the reward of a station at which an observed pose, of a tracked object or the tool, tells the success.
+
+    Args:
+        part: Of the keys `state/<part>/position` and `state/<part>/rotation`.
+        position_m: [3], m: wanted, in the frame that is observed.
+        rotvec_rad: [3], rad: wanted; None: any.
+        position_tolerance_m: m.
+        rotation_tolerance_rad: rad.
+        dense: Whether it pays on the way too.
+    """
+    x, y, z = position_m
+    turn = None if rotvec_rad is None else (rotvec_rad[0], rotvec_rad[1], rotvec_rad[2])
+    return PoseReward(PoseError(part, (x, y, z), turn), position_tolerance_m, rotation_tolerance_rad, dense)

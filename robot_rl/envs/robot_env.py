@@ -97,7 +97,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             self._actions.spec,
             config.control_dt,
             config.max_steps,
-            extra={ACTION_FRAME: config.action.frame}
+            extra=_meanings(config)
             | {f"crop/{camera}": " ".join(map(str, crop)) for camera, crop in config.observation.crops.items()},
         )
         self.observation_space = gym.spaces.Dict({key: _space(spec) for key, spec in self._observer.spec.items()})
@@ -166,6 +166,11 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         if terminated or truncated:
             self.stop()
         return self._obs, reward, terminated, truncated, self._info(action, clamped=clamped, success=success)
+
+    @property
+    def reset_routine(self) -> ResetRoutine:
+        """What brings robot and scene to a start state."""
+        return self._reset_routine
 
     @property
     def ends_at_success(self) -> bool:
@@ -270,6 +275,20 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
 
     def _stamp(self, state: RobotState) -> float:
         return state[self.config.action.part].stamp
+
+
+def _meanings(config: RobotEnvConfig) -> dict[str, str]:
+    """Return what the numbers of actions and observations mean, as far as names and shapes do not tell."""
+    action, observation = config.action, config.observation
+    return {
+        ACTION_FRAME: action.frame,
+        "action/position_scale_m": f"{action.position_scale_m:g}",
+        "action/rotation_scale_rad": f"{action.rotation_scale_rad:g}",
+        "action/reference": action.reference,
+        "observation/relative": str(observation.relative),
+        "observation/min_opening": f"{observation.min_opening:g}",
+        "observation/frames": " ".join(f"{name}:{frame}" for name, frame in sorted(observation.objects.items())),
+    }
 
 
 def _space(spec: ArraySpec) -> gym.spaces.Box:

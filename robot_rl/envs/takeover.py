@@ -16,6 +16,7 @@ from robot_rl.protocols import InputDevice
 from robot_rl.specs import ACTION_FRAME, EnvSpec
 from robot_rl.types import DeviceInput, Observation, TeleopInput
 
+TakeOverMode = Literal["touch", "hold", "toggle"]
 TURNS = {"behind": (1, 1, 1), "facing": (-1, -1, 1)}
 """Signs of x, y, z from the person's view to the base's axes; a half turn about z for somebody who faces the robot."""
 TOOL_DOWN = (1, -1, -1)
@@ -26,7 +27,7 @@ TOOL_DOWN = (1, -1, -1)
 class TakeOverConfig:
     """When a person is in control, and how fast."""
 
-    mode: Literal["touch", "hold", "toggle"] = "touch"
+    mode: TakeOverMode = "touch"
     """touch: while the device is moved, and `release_s` longer; hold: while its take-over button is down; toggle: from one tap
     of that button to the next"""
     release_s: float = 0.5

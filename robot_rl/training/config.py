@@ -10,12 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
+from robot_rl.envs.takeover import TakeOverMode
 from robot_rl.errors import ConfigError, RunError
 
 MAX_THREADS = 1024
 """More than any machine has cores for: starting as many takes minutes."""
 MAX_VETO_S = 60.0
-TakeOverMode = Literal["touch", "hold", "toggle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class TrainConfig:
     """One training run."""
 
     task: str
-    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, or package.module:factory"""
+    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, station:<file>, or
+    package.module:factory"""
     env: EnvOptions = field(default_factory=EnvOptions)
     agent: Literal["sac"] = "sac"
     """which learner"""

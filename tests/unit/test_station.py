@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hardware.fake import FakeCamera, FakeRobot
+from robot_rl.envs.factory import make_env
 from robot_rl.envs.safety import limit
 from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose
@@ -90,6 +91,8 @@ def test_every_shipped_station_builds_without_a_device():
         assert isinstance(robot, Robot)
         for camera in station.build_cameras(robot.clock).values():
             assert isinstance(camera, Camera)
+        if station.task is not None:
+            assert make_env(f"station:{file}").env_spec.name == station.task.name
 
 
 def test_a_simulated_station_moves(load):
