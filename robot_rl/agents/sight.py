@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from robot_rl.data.hindsight import hindsight_goals, pose_key
 from robot_rl.errors import ConfigError
 from robot_rl.nn.backbone import Backbone
 from robot_rl.nn.goal_estimator import GoalEstimator
-from robot_rl.nn.goal_fitting import GoalFrames, errors_of, fit_goals, fit_member
 from robot_rl.nn.vision_config import VisionConfig
 from robot_rl.specs import ArraySpec, EnvSpec
 from robot_rl.types import Metrics, Observation
+
+if TYPE_CHECKING:
+    from robot_rl.nn.goal_fitting import GoalFrames
 
 POSITION, ROTATION = "state/goal/position", "state/goal/rotation"
 """Entries that tell a policy where the tool has to go, in its own frame: m and rad."""
@@ -66,7 +69,7 @@ class Sight(nn.Module):
         self.goals: GoalEstimator | None = None
         self._state_keys: tuple[str, ...] = ()
         self._demos: list[GoalFrames] = []
-        self._successes = deque[GoalFrames](maxlen=config.goal.max_successes)
+        self._successes: deque[GoalFrames] = deque(maxlen=config.goal.max_successes)
         self._num_successes = 0
         if self.featurizer is not None:
             obs = self.featurizer.replay_obs
@@ -85,6 +88,11 @@ class Sight(nn.Module):
     def learns(self) -> bool:
         """Whether there is anything to `fit`."""
         return self.featurizer is not None
+
+    @property
+    def goal_state_keys(self) -> tuple[str, ...]:
+        """State entries by which, beside features, the goal is estimated; none where it is not."""
+        return self._state_keys
 
     def fit(self, demos: Sequence[Episode], seed: int, more: Sequence[Episode] = ()) -> Metrics:
         """Learn from demonstrations what can be learned without reward; nothing without a frozen encoder.
@@ -105,6 +113,8 @@ class Sight(nn.Module):
         self.fit_projections(_some_frames(demos))
         if self.goals is None:
             return {}
+        from robot_rl.nn.goal_fitting import GoalFrames, fit_goals  # learning: who only acts does without
+
         self.recall(demos, more)
         errors = fit_goals(self.goals, GoalFrames.joined(self._demos), seed)
         return {f"goal/{name}": value for name, value in asdict(errors).items()}
@@ -139,6 +149,8 @@ class Sight(nn.Module):
         every = self.config.goal.refit_every
         if self.goals is None or not every:
             return {}
+        from robot_rl.nn.goal_fitting import GoalFrames, errors_of, fit_member
+
         frames = self._goal_frames(success, demo=-1)
         self._successes.append(frames)
         self._num_successes += 1
@@ -207,6 +219,8 @@ class Sight(nn.Module):
         goals = hindsight_goals(episode)
         if self.goals is None or goals is None:
             raise ValueError("goals are learned from successful episodes, where they are estimated")
+        from robot_rl.nn.goal_fitting import GoalFrames
+
         device = self.goals.scale.device
         state = [episode.obs[key] for key in self._state_keys]
         return GoalFrames(
