@@ -94,6 +94,8 @@ class Calibration:
 
     date: date
     note: str = ""
+    valid_days: int = 90
+    """days after which to measure again; 0: never"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,5 +194,9 @@ def _workspace(table: _Table) -> Workspace:
 
 
 def _calibration(table: _Table) -> Calibration:
-    table.allow("date", "note")
-    return Calibration(table.get("date", date, "a date such as 2026-01-31"), table.get("note", str, "a text", ""))
+    table.allow("date", "note", "valid_days")
+    return Calibration(
+        table.get("date", date, "a date such as 2026-01-31"),
+        table.get("note", str, "a text", ""),
+        table.get("valid_days", int, "days after which to measure again, 0 for never", 90),
+    )

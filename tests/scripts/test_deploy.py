@@ -39,8 +39,10 @@ options = { part = "arm", position_m = [0.5, 0.0, 0.3], position_tolerance_m = 0
 driver = "driven"
 options = { position_m = [0.4, 0.0, 0.3] }
 """
-TRAINING = ("robot_rl.training", "robot_rl.agents.sac", "robot_rl.agents.bc", "robot_rl.data.replay", "robot_rl.data.mixture",
-            "robot_rl.nn.goal_fitting", "robot_rl.nn.optimizer", "robot_rl.rewards.training", "tensorboard", "matplotlib")  # fmt: skip
+TRAINING = (
+    "robot_rl.training", "robot_rl.agents.sac", "robot_rl.agents.bc", "robot_rl.data.replay", "robot_rl.data.mixture",
+    "robot_rl.nn.goal_fitting", "robot_rl.nn.optimizer", "robot_rl.rewards.training", "tensorboard", "matplotlib",
+)  # fmt: skip
 TELLS_MODULES = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -75,7 +77,6 @@ def place(tmp_path_factory):
     assert not done.returncode, done.stderr
     done = call_script("export", "first", "--out", "bundle", "--observations", "seen/episodes", cwd=folder)
     assert not done.returncode, done.stderr
-    assert "3 " not in done.stderr
     return folder
 
 

@@ -1,0 +1,131 @@
+"""Checking a station: the simulated one is well, faults are found with what to do, and a dry run touches nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+
+import pytest
+from toy_script import call_script
+
+GOOD = """
+[robot]
+driver = "fake"
+
+[cameras.front]
+driver = "toy_cameras:Moving"
+
+[trackers.cube]
+driver = "fake"
+options = { position_m = [0.5, 0.0, 0.1] }
+
+[teleop]
+driver = "scripted"
+
+[task]
+name = "touch"
+
+[task.observation]
+objects = { cube = "tcp" }
+
+[calibration]
+date = DATE
+"""
+CAMERAS = """
+from hardware.fake import FakeCamera
+class Moving(FakeCamera):
+    def __init__(self, clock, name):
+        super().__init__(clock, name)
+class Frozen(Moving):
+    def connect(self):
+        super().connect()
+        self.freeze()
+class Asleep(Moving):
+    def connect(self):
+        from robot_rl.errors import DeviceError
+        raise DeviceError("camera 'front': no device with serial 42; plug it in")
+"""
+
+
+@pytest.fixture
+def check(tmp_path):
+    (tmp_path / "toy_cameras.py").write_text(CAMERAS)
+
+    def check(text=GOOD, *words, days=10):
+        (tmp_path / "lab.toml").write_text(text.replace("DATE", str(date.today() - timedelta(days))))
+        done = call_script("check_station", "lab.toml", "--json", *words, cwd=tmp_path)
+        assert done.returncode in (None, 0, 1), done.stderr
+        return done.returncode or 0, {row["name"]: row for row in json.loads(done.stdout)}
+
+    return check
+
+
+def failed(rows):
+    return {name for name, row in rows.items() if row["is_ok"] is False}
+
+
+def test_a_sound_station_passes_and_says_what_was_measured(check):
+    status, rows = check(GOOD, "--move")
+    assert failed(rows) == set()
+    assert status == 0
+    assert rows["robot answers"]["found"].startswith("fake: arm, gripper")
+    assert rows["stops moving in"]["is_ok"]
+    assert rows["calibration"]["found"] == "10 days old"
+    assert rows["tracker cube"]["found"] == "at [0.5, 0.0, 0.1] m"
+    assert rows["input device answers"]["found"] == "scripted"
+
+
+def test_nothing_moves_unless_it_is_allowed(check):
+    _, rows = check()
+    assert rows["stops moving"]["is_ok"] is None
+    assert "give --move" in rows["stops moving"]["found"]
+
+
+def test_three_faults_are_found_and_each_says_what_to_do(check):
+    text = GOOD.replace("toy_cameras:Moving", "toy_cameras:Frozen")
+    text += "[workspace.arm]\nlow_m = [0.5, 0.1, 0.02]\nhigh_m = [0.6, 0.2, 0.2]\n"
+    status, rows = check(text, days=100)
+    assert status == 1
+    assert failed(rows) == {
+        "calibration", "arm is in its workspace", "front: age of a picture (p99)", "front: pictures a second",
+    }  # fmt: skip
+    assert rows["calibration"]["limit"] == "at most 90 days"
+    assert "0.150 m outside" in rows["arm is in its workspace"]["found"]
+    assert all(rows[name]["fix"] for name in failed(rows))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "found"),
+    [
+        ("toy_cameras:Moving", "toy_cameras:Asleep", "camera front", "no device with serial 42"),
+        ('driver = "fake"\n\n[cam', 'driver = "far"\n\n[cam', "drivers", "unknown robot driver 'far'"),
+        ("[calibration]\ndate = DATE\n", "", "calibration", "none"),
+        ('objects = { cube = "tcp" }', 'objects = { cup = "tcp" }', "task", "no tracker 'cup'"),
+        ('driver = "scripted"', 'driver = "gamepad:/dev/none"', "input device answers", "/dev/none"),
+        ("[calibration]", "[safety]\nwatchdog_s = 0\n[calibration]", "watchdog", "off: nothing holds the robot"),
+        ("[calibration]", "[safety]\nwatchdog_s = 0.1\n[calibration]", "watchdog", "0.1 s"),
+        ("cube]\ndriver = \"fake\"\noptions = { position_m = [0.5, 0.0, 0.1] }", "cube]\ndriver = \"fake\"\n"
+         "options = { position_m = [nan, 0.0, 0.1] }", "tracker cube", "not finite"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(check, old, new, name, found):
+    assert old in GOOD
+    status, rows = check(GOOD.replace(old, new, 1))
+    assert status == 1
+    assert rows[name]["is_ok"] is False
+    assert found in rows[name]["found"]
+
+
+def test_a_dry_run_touches_no_device(check):
+    status, rows = check(GOOD.replace("toy_cameras:Moving", "toy_cameras:Asleep"), "--dry-run")
+    assert status == 0
+    assert set(rows) == {"drivers", "limits of arm", "task", "watchdog", "input device", "calibration"}
+
+
+def test_the_shipped_station_is_well_and_its_table_is_for_people(tmp_path):
+    from toy_script import LAUNCH
+
+    done = call_script("check_station", LAUNCH.parent / "stations" / "sim.toml", cwd=tmp_path)
+    assert not done.returncode, done.stdout
+    assert "all is well" in done.stdout
+    assert "pushes 60 N an axis at most" in done.stdout
