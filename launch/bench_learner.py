@@ -50,7 +50,7 @@ def updates_per_s(num_critics: int, *, with_actor: bool = True, precision: Preci
         critic_actor_ratio=1 if with_actor else 1_000_000,
         precision=precision,
     )
-    agent, batches = SAC(SPEC, config), _batches()
+    agent, batches = SAC(SPEC, config), one_batch()
     return 1.0 / seconds_per_call(lambda: agent.update(batches), calls=40 if num_critics == 2 else 15)
 
 
@@ -88,7 +88,7 @@ def seconds_per_call(call: Callable[[], object], calls: int, rounds: int = 5) ->
     return min(median_seconds(call, calls) for _ in range(rounds))
 
 
-def _batches() -> Iterator[Batch]:
+def one_batch() -> Iterator[Batch]:
     """One batch, over and over: what is measured is learning, not sampling."""
     generator = torch.Generator().manual_seed(0)
     zeros = torch.zeros(1, BATCH)

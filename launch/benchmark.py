@@ -1,4 +1,4 @@
-"""Measure this machine: simulation, replay, learner, recording, cockpit.
+"""Measure this machine: simulation, replay, learner, recording, cockpit, control loop.
 
 python launch/benchmark.py sim
 python launch/benchmark.py replay learner --json
@@ -27,6 +27,7 @@ SUITES = {
     "encoder": "bench_encoder",
     "recording": "bench_recording",
     "cockpit": "bench_cockpit",
+    "loop": "bench_loop",
 }
 """Names to sibling modules with `rows() -> list[Row]`; imported when asked for."""
 PIXELS = {"learner": "bench_pixels"}
@@ -38,7 +39,7 @@ class BenchmarkConfig:
     """What to measure."""
 
     suites: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """sim, replay, learner, encoder, recording, cockpit; none given: all of them"""
+    """sim, replay, learner, encoder, recording, cockpit, loop; none given: all of them"""
     pixels: bool = False
     """measure the learner from two cameras instead of from state"""
     json: bool = False

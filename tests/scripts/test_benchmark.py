@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hardware.clock import ManualClock
 from robot_rl.envs import rollout
 from robot_rl.errors import ConfigError
 from robot_rl.types import EpisodeInfo
@@ -33,7 +34,7 @@ def script(monkeypatch):
     """The script as a module, its siblings importable as they are when it is run by path."""
     monkeypatch.syspath_prepend(str(LAUNCH))
     yield importlib.import_module("benchmark")
-    for name in ("benchmark", "bench_replay", "bench_sim", "bench_cockpit"):
+    for name in ("benchmark", "bench_replay", "bench_sim", "bench_cockpit", "bench_loop"):
         sys.modules.pop(name, None)
 
 
@@ -109,6 +110,36 @@ def test_recording_rows_and_that_every_step_and_picture_is_there(script, monkeyp
 def run_shortened(env, policy, writer):
     env.env.config = dataclasses.replace(env.env.config, max_steps=5)
     return rollout.run_episode(env, policy, seed=0, explore=False, info=EpisodeInfo("benchmark", "demo"), sinks=(writer,))
+
+
+def test_a_loop_on_time_has_equal_periods_and_a_late_one_is_counted(script, monkeypatch):
+    loop = importlib.import_module("bench_loop")
+    figures = loop.measure(20.0, 5.0, learner=False, clock=ManualClock())
+    assert (figures.steps, figures.missed) == (100, 0)
+    assert (figures.p50, figures.p99, figures.worst) == pytest.approx((0.05, 0.05, 0.05))
+
+    clock, steps = ManualClock(), iter(range(1000))
+    monkeypatch.setattr(loop, "_act", lambda clock: clock.advance(0.12) if next(steps) == 50 else None)
+    late = loop.measure(20.0, 5.0, learner=False, clock=clock)
+    assert late.missed == 1
+    assert late.worst == pytest.approx(0.17)
+    assert late.p50 == pytest.approx(0.05)
+
+
+def test_the_rows_of_the_loop_are_its_quantiles_at_each_rate(script, monkeypatch):
+    loop = importlib.import_module("bench_loop")
+    monkeypatch.setattr(loop, "SECONDS", 0.2)
+    measured = loop.measure
+    monkeypatch.setattr(loop, "measure", lambda rate, seconds: measured(rate, seconds, learner=False, clock=ManualClock()))
+    rows = {row["name"]: row for row in loop.rows()}
+    assert set(rows) == {f"loop/{rate}hz_{name}" for rate in (10, 20, 50) for name in ("p50", "p99", "p999", "worst", "missed")}
+    assert rows["loop/50hz_p50"]["value"] == pytest.approx(20.0)
+    assert (rows["loop/20hz_worst"]["unit"], rows["loop/20hz_missed"]["unit"]) == ("ms", "of 4")
+
+
+def test_a_learner_works_meanwhile(script):
+    with importlib.import_module("bench_loop").learning() as count:
+        assert count.value > 0
 
 
 def test_median_leaves_out_the_first_call(script):

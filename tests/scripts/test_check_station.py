@@ -6,7 +6,7 @@ import json
 from datetime import date, timedelta
 
 import pytest
-from toy_script import call_script
+from toy_script import LAUNCH, call_script
 
 GOOD = """
 [robot]
@@ -123,9 +123,7 @@ def test_a_dry_run_touches_no_device(check):
 
 
 def test_the_shipped_station_is_well_and_its_table_is_for_people(tmp_path):
-    from toy_script import LAUNCH
-
     done = call_script("check_station", LAUNCH.parent / "stations" / "sim.toml", cwd=tmp_path)
     assert not done.returncode, done.stdout
     assert "all is well" in done.stdout
-    assert "pushes 60 N an axis at most" in done.stdout
+    assert "60 N" in done.stdout
