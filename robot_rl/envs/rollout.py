@@ -160,7 +160,7 @@ def run_episode(
                 tally.add(transition, step_info)
                 obs, stamp, is_over = next_obs, step_info["stamp"], terminated or truncated
         except BaseException:
-            _hold(env)
+            hold(env)
             raise
         result = tally.result()
         if result.is_discarded:
@@ -169,7 +169,7 @@ def run_episode(
     return result
 
 
-def _hold(env: Env) -> None:
+def hold(env: Env) -> None:
     """End the episode and hold the robot, where there is one."""
     stop = getattr(getattr(env, "unwrapped", env), "stop", None)
     if stop is not None:

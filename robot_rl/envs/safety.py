@@ -27,6 +27,8 @@ from robot_rl.types import (
 
 SLACK = 1e-9
 """Relative: rounding in the last digits is not a violation."""
+OUTSIDE_M = 0.005
+"""m beyond the workspace from which on a tool is led back before anything else: that far a held tool may give way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ def limit(command: Command, state: RobotState, spec: RobotSpec, dt: float) -> Li
     """Return the command nearest to `command` that is allowed and reachable from `state` within `dt`.
 
     Arms: the workspace is convex and so is a tilt cone of up to pi/2, so a tool that starts inside both stays inside;
-    one that was pushed outside is led back at the speed limit instead of jumping. The distance from the measured pose
+    one that was pushed outside is led back at the speed limit instead of jumping: beyond `OUTSIDE_M` the shortest way and
+    without turning, whatever was asked, for at a joint's end a turn, or a pull along the box, would drive it further
+    out. The distance from the measured pose
     never exceeds `max_tcp_speed * dt` and `max_tcp_angular_speed * dt`. Grippers and joints: range, and speed from
     the measured position. Drives: range.
 
@@ -94,6 +98,12 @@ def _limit_arm(name: str, target: Pose, measured: Pose, spec: ArmSpec, dt: float
     goal = [
         min(max(value, low), high) for value, low, high in zip(position, spec.workspace_low, spec.workspace_high, strict=True)
     ]
+    nearest = [
+        min(max(value, low), high) for value, low, high in zip(start, spec.workspace_low, spec.workspace_high, strict=True)
+    ]
+    is_outside = math.dist(nearest, start) > OUTSIDE_M
+    if is_outside:
+        goal = nearest
     if goal != position:
         limits.append("workspace")
     reach, distance = spec.max_tcp_speed * dt, math.dist(goal, start)
@@ -101,6 +111,8 @@ def _limit_arm(name: str, target: Pose, measured: Pose, spec: ArmSpec, dt: float
         goal = [here + (there - here) * reach / distance for here, there in zip(start, goal, strict=True)]
         limits.append("speed")
 
+    if is_outside:
+        return ArmTarget(Pose(np.array(goal), measured.quaternion)), limits
     upright = _within_cone(target.quaternion, np.array(spec.tool_axis), spec.max_tilt)
     if upright is not target.quaternion:
         limits.append("tilt")

@@ -16,7 +16,7 @@ from robot_rl.data.episode import Episode
 from robot_rl.data.episodes import read_episode
 from robot_rl.envs.factory import Env
 from robot_rl.envs.intervention import STOPPED
-from robot_rl.envs.rollout import EpisodeResult, EpisodeTally, build_transition, first_stamp
+from robot_rl.envs.rollout import EpisodeResult, EpisodeTally, build_transition, first_stamp, hold
 from robot_rl.errors import DeviceError, RunError
 from robot_rl.rewards.verdicts import add_verdicts
 from robot_rl.runs import RunFolder
@@ -218,6 +218,9 @@ class Trainer:
                     truth.append(step_info["true_success"])
                     self.counters.human_steps += transition.is_intervention
                     self._after_step()
+        except BaseException:  # the learner's errors too: nothing may leave this method with the robot moving
+            hold(self.env)
+            raise
         finally:
             self._end_episode(truth, is_discarded)
         if is_over and not is_discarded:  # one that was cut says nothing about success

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robot_rl.envs.safety import limit
+from robot_rl.envs.safety import OUTSIDE_M, limit
 from robot_rl.errors import DeviceError
 from robot_rl.geometry import Pose, rotate
 from robot_rl.specs import ArmSpec, DriveSpec, GripperSpec, JointSpec, RobotSpec
@@ -114,11 +114,16 @@ def test_a_tool_outside_is_led_back_and_arrives(target, measured):
 
 
 @given(pose, pose)
-def test_outside_the_way_back_is_at_full_speed_and_not_a_jump(target, measured):
-    goal = np.clip(target.position, LOW, HIGH)
-    allowed, _ = limit_arm(target, measured)
+def test_the_way_is_at_full_speed_and_not_a_jump_and_outside_it_is_the_shortest_back(target, measured):
+    nearest = np.clip(measured.position, LOW, HIGH)
+    is_outside = np.linalg.norm(nearest - measured.position) > OUTSIDE_M
+    goal = nearest if is_outside else np.clip(target.position, LOW, HIGH)
+    allowed, limits = limit_arm(target, measured)
     left, before = np.linalg.norm(goal - allowed.position), np.linalg.norm(goal - measured.position)
     assert left == pytest.approx(max(before - ARM.max_tcp_speed * DT, 0.0), abs=1e-9)
+    if is_outside:
+        assert allowed.distance(measured)[1] < 1e-7  # at a joint's end a turn would push the tool further out
+        assert "arm/workspace" in limits
 
 
 @given(inside)
