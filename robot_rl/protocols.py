@@ -86,7 +86,8 @@ class Teleop(Protocol):
     """A person's input device. Events are latched: a tap between two reads is never lost.
 
     One with a method `follow(obs, action)` is told every observation and the action [A] executed before it, None after a
-    reset, so that a hand starts where the policy was.
+    reset, so that a hand starts where the policy was. One with a method `take_stop() -> bool` is asked while a reset moves the
+    robot, whether the person wants it stopped.
     """
 
     def read(self) -> TeleopInput:

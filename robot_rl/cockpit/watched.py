@@ -13,6 +13,7 @@ from robot_rl.cockpit.cockpit import Cockpit
 from robot_rl.cockpit.gauges import Gauge, plain_gauges, robot_gauges
 from robot_rl.envs.factory import Env
 from robot_rl.envs.intervention import STOPPED
+from robot_rl.envs.robot_env import WHILE_RESETTING, RobotEnv
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Observation
 
@@ -47,6 +48,8 @@ class Watched(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
         """Start an episode."""
         self._number, self._step = self._number + 1, 0
         self._cockpit.show({}, self._state("reset", {}, []), droppable=False)
+        if isinstance(self.env.unwrapped, RobotEnv):
+            options = {WHILE_RESETTING: self._end_if_stopped, **(options or {})}
         obs, info = self.env.reset(seed=seed, options=options)
         self._last = (obs, info)
         self._show("running", obs, info, 0.0, is_forced=True)
@@ -67,6 +70,11 @@ class Watched(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
             self._hold()
             raise
         return obs, float(reward), terminated, truncated, info
+
+    def _end_if_stopped(self) -> None:
+        """Raise KeyboardInterrupt if somebody stopped a robot that its reset moves, at a page that drives nothing."""
+        if not self._cockpit.device.is_connected and self._cockpit.device.take_stop():
+            raise KeyboardInterrupt(STOPPED)
 
     def _show(self, phase: str, obs: Observation, info: dict[str, Any], reward: float, *, is_forced: bool) -> None:
         now = self._now()

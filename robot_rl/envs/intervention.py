@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from robot_rl.envs.factory import Env
+from robot_rl.envs.robot_env import WHILE_RESETTING, RobotEnv
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.protocols import Teleop
 from robot_rl.specs import EnvSpec
@@ -62,6 +63,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         self.env_spec = env.env_spec
         self._teleop = teleop
         self._follow: Callable[[Observation, np.ndarray | None], None] = getattr(teleop, "follow", lambda *_: None)
+        self._take_stop: Callable[[], bool] | None = getattr(teleop, "take_stop", None)
         self._veto_s = veto_s
         self._wait, self._on_pause = wait or _waiting_for(self.unwrapped), on_pause
         self._last: tuple[Observation, dict[str, Any]] = ({}, {})
@@ -72,7 +74,13 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
 
         Raises:
             DeviceError: If the input device fails: nobody could take over.
+            KeyboardInterrupt: If the person stops a robot that the reset is moving; it is held.
         """
+        if isinstance(self.unwrapped, RobotEnv) and self._take_stop is not None:
+            options = {
+                **(options or {}),
+                WHILE_RESETTING: self._watching(self._take_stop, (options or {}).get(WHILE_RESETTING)),
+            }
         obs, info = self.env.reset(seed=seed, options=options)
         self._follow(obs, None)
         try:
@@ -96,6 +104,18 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         except BaseException:
             self._stop()
             raise
+
+    @staticmethod
+    def _watching(take_stop: Callable[[], bool], other: Callable[[], None] | None) -> Callable[[], None]:
+        """Return what ends a reset that the person stops, or that `other` ends."""
+
+        def check() -> None:
+            if other is not None:
+                other()
+            if take_stop():
+                raise KeyboardInterrupt(STOPPED)
+
+        return check
 
     def _step(self, action: np.ndarray) -> StepResult:
         try:

@@ -16,6 +16,7 @@ from robot_rl.envs.actions import ActionConfig, ActionMapper
 from robot_rl.envs.frame_guard import FrameGuard, FrameGuardConfig
 from robot_rl.envs.observations import ObservationConfig, Observer
 from robot_rl.envs.safety import limit
+from robot_rl.envs.stoppable import StopCount, StoppableRobot
 from robot_rl.errors import ConfigError, ControlOverrun, DeviceError
 from robot_rl.protocols import Camera, ResetRoutine, RewardModel, Robot, Tracker
 from robot_rl.specs import ACTION_FRAME, ArraySpec, EnvSpec
@@ -24,6 +25,8 @@ from robot_rl.types import Observation, RobotState
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 BEFORE_OBSERVING = "before_observing"
 """Key of `reset`'s options: a function that is called once robot and scene are at their start, before anything is observed."""
+WHILE_RESETTING = "while_resetting"
+"""Key of `reset`'s options: a function that is called around every command of the reset; what it raises ends the reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / config.control_dt)}
         self.render_mode = "rgb_array" if self.cameras else None
         self._is_connected = False
+        self._stops = StopCount()
         self._steps_left = 0
         self._due: float | None = None
         self._start_stamp = 0.0
@@ -115,6 +119,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         """Bring robot and scene to a start state, connecting the devices the first time.
 
         `options[BEFORE_OBSERVING]` may let people get ready: what the episode begins with is measured after it.
+        `options[WHILE_RESETTING]` may end the reset, as `stop` does from any thread.
 
         Raises:
             ResetFailed: If the reset routine cannot; the robot is stopped.
@@ -122,11 +127,12 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         """
         super().reset(seed=seed)
         self._steps_left = 0
+        options = options or {}
+        check_stop, check_person = self._stops.watch(), options.get(WHILE_RESETTING, _nothing)
         try:
             self._connect()
-            self._reset_routine(self.robot, self.np_random)
-            if options is not None and BEFORE_OBSERVING in options:
-                options[BEFORE_OBSERVING]()
+            self._reset_routine(StoppableRobot(self.robot, lambda: (check_person(), check_stop())[1]), self.np_random)
+            options.get(BEFORE_OBSERVING, _nothing)()
             self._actions.begin_episode()
             self._reward.begin_episode()
             state = self.robot.read()
@@ -134,6 +140,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             self._frame_guard.begin_episode()
             self._start_stamp = self._stamp(state)
             self._obs = self._observe(state)
+            check_stop()
         except BaseException:
             self.robot.stop()
             raise
@@ -183,8 +190,9 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         return self._state
 
     def stop(self) -> None:
-        """End the episode and hold the robot where it is; never raises."""
+        """End the episode and hold the robot where it is; never raises. From any thread: a step under way ends by a fault."""
         self._steps_left = 0
+        self._stops.add()
         self.robot.stop()
 
     @contextmanager
@@ -221,12 +229,13 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
 
     def _act(self, action: np.ndarray) -> bool:
         """Command the robot and let the rest of the control period pass; return whether the command was clamped."""
-        clock, dt = self.robot.clock, self.config.control_dt
+        clock, dt, check_stop = self.robot.clock, self.config.control_dt, self._stops.watch()
         end = self._end_of_step(clock.now())
         state = self.robot.read()
         limited = limit(self._actions.command(action, state), state, self.robot.spec, dt)
-        self._actions.sent(self.robot.command(limited.command))
+        self._actions.sent(StoppableRobot(self.robot, check_stop).command(limited.command))
         clock.sleep_until(end)
+        check_stop()
         self._due = end
         return bool(limited.clamped)
 
@@ -275,6 +284,10 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
 
     def _stamp(self, state: RobotState) -> float:
         return state[self.config.action.part].stamp
+
+
+def _nothing() -> None:
+    """Nobody wants anything."""
 
 
 def _meanings(config: RobotEnvConfig) -> dict[str, str]:

@@ -86,7 +86,7 @@ class TakeOver:
         )
         self._gains = _gains(spec, self._config, self._slots)
         self._openings: dict[int, float] = {}
-        self._is_on = False
+        self._is_on = self._is_paused = False
         self._last_touch = -math.inf
 
     def connect(self) -> None:
@@ -121,7 +121,20 @@ class TakeOver:
         """
         hand = self._device.read()
         action = self._action(hand) if self._takes_over(hand) else None
-        return TeleopInput(action, hand.success, hand.failure, hand.discard, hand.pause, hand.stop)
+        pause, self._is_paused = hand.pause != self._is_paused, False
+        return TeleopInput(action, hand.success, hand.failure, hand.discard, pause, hand.stop)
+
+    def take_stop(self) -> bool:
+        """Return whether the person pressed stop since the last read, as while a reset moves the robot.
+
+        Of what else they pressed only a pause is kept for the next `read`.
+
+        Raises:
+            DeviceError: If the device is gone.
+        """
+        hand = self._device.read()
+        self._is_paused ^= hand.pause
+        return hand.stop
 
     def _takes_over(self, hand: DeviceInput) -> bool:
         if self._config.mode == "hold":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -186,3 +187,36 @@ def test_a_camera_that_fails_is_counted_apart_and_ends_a_trial_that_cannot_begin
     assert "the cable is out" in done.stderr
     results = json.loads((place / "cut" / "results.json").read_text())
     assert results["policies"][0]["success"]["faults"] >= 1
+
+
+def test_ctrl_c_holds_the_robot_and_keeps_what_was_complete(place):
+    (place / "toy_held.py").write_text(
+        "from pathlib import Path\n"
+        "from hardware.clock import WallClock\n"
+        "from hardware.fake import FakeRobot\n"
+        "class Held(FakeRobot):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(WallClock())\n"
+        "    def stop(self):\n"
+        "        super().stop()\n"
+        "        Path('held').write_text(f'{len(self.sent)}')\n"
+    )
+    (place / "held.toml").write_text(FILE.replace('driver = "fake"', 'driver = "toy_held:Held"', 1))
+    words = ("bundle", "--station", "held.toml", "--episodes", "99", "--max-steps", "400", "--out", "ended")
+    with subprocess.Popen(
+        [sys.executable, str(LAUNCH / "deploy.py"), *words],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(LAUNCH.parent), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        said = ""
+        while "episode 2 of" not in said:  # one is complete
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "stopped; the robot is held, what was complete is kept" in said + rest
+    assert (place / "held").exists()
+    assert json.loads((place / "ended" / "results.json").read_text())["policies"][0]["success"]["n"] == 1

@@ -376,3 +376,18 @@ def test_what_was_true_is_kept_beside_episodes_that_a_classifier_judged(tmp_path
 def test_where_the_environment_itself_pays_there_is_nothing_to_keep(tmp_path):
     toy_trainer(tmp_path).train()
     assert not read_verdicts(tmp_path / "episodes")
+
+
+def test_a_learner_that_crashes_leaves_the_robot_held(tmp_path, monkeypatch):
+    class Held(Point):
+        stops = 0
+
+        def stop(self):
+            self.stops += 1
+
+    env = Held()
+    trainer = toy_trainer(tmp_path / "run", CONFIG, env)
+    monkeypatch.setattr(trainer, "_after_step", lambda: (_ for _ in ()).throw(RuntimeError("out of memory")))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        trainer.train()
+    assert env.stops == 1
