@@ -19,6 +19,9 @@ GLANCE_STEPS = (4, 9)
 """How long it goes one way."""
 SPEED = 0.8
 """Largest motion along each axis; 1 is a full step."""
+CLOSED = 0.4
+"""Probability that the gripper is closed while the hand goes one way. Who has grasped past a thing must see that it is not
+held, and demonstrators never grasp past it."""
 
 
 class LookAround:
@@ -41,7 +44,7 @@ class LookAround:
             spec: Of the actions.
             low: [A], sum of a motion's actions at least.
             high: [A], at most.
-            grip: [A], actions of the gripper meanwhile, 0 elsewhere.
+            grip: [A], actions of the open gripper, 0 elsewhere.
             seed: Of where to look.
         """
         self._policy, self._low, self._high, self._grip, self._seed = policy, low, high, grip, seed
@@ -63,20 +66,21 @@ class LookAround:
         if self._glance == 0:
             self._glance = int(self._rng.integers(*GLANCE_STEPS, endpoint=True))
             self._wanted = self._rng.uniform(-SPEED, SPEED, len(self._moves)) * self._moves
+            self._is_closed = bool(self._rng.random() < CLOSED)
         self._glance -= 1
         motion = np.clip(self._moved + self._wanted, self._low, self._high) - self._moved
         self._moved = self._moved + motion
-        return (motion + self._grip).astype(np.float32)
+        return (motion - np.abs(self._grip) if self._is_closed else motion + self._grip).astype(np.float32)
 
     def _begin(self) -> None:
         self._rng = np.random.default_rng([self._seed, self._episode])
         self._left = int(self._rng.integers(*STEPS, endpoint=True))
-        self._glance = 0
+        self._glance, self._is_closed = 0, False
         self._moved = self._wanted = np.zeros(len(self._moves))
 
 
 def look_around(env: Env, policy: Policy, seed: int) -> LookAround:
-    """Return a policy that looks around in a simulated task before `policy` acts; the gripper stays as it starts.
+    """Return a policy that looks around in a simulated task before `policy` acts, now and then with the gripper closed.
 
     Raises:
         ConfigError: If `env` is no simulated task.
@@ -87,5 +91,5 @@ def look_around(env: Env, policy: Policy, seed: int) -> LookAround:
     down = (0.0, depth) if task.action.frame == "tcp" else (-depth, 0.0)  # tools point down
     low = np.array([down[0] if axis == "z" else -reach for axis in axes])
     high = np.array([down[1] if axis == "z" else reach for axis in axes])
-    is_grip = np.array([axis not in AXES and index not in spec.discrete for index, axis in enumerate(axes)])
-    return LookAround(policy, spec, low, high, is_grip * (2.0 * task.opening - 1.0), seed)
+    grip = np.array([float(axis not in AXES and index not in spec.discrete) for index, axis in enumerate(axes)])
+    return LookAround(policy, spec, low, high, grip, seed)
