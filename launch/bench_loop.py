@@ -124,8 +124,10 @@ def learning() -> Iterator[Synchronized]:
     process = context.Process(target=_learn, args=(count, is_over), daemon=True)
     process.start()
     try:
-        while count.value == 0 and process.is_alive():
+        while count.value == 0:
             time.sleep(0.05)  # torch takes seconds to start, which are no part of the measurement
+            if not process.is_alive():
+                raise RuntimeError(f"the learner ended with {process.exitcode} before its first update")
         yield count
     finally:
         is_over.set()
