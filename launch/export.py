@@ -161,6 +161,7 @@ def table(config: ExportConfig, bundle: Bundle, verified: Verified, count: int) 
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore", module="torch")  # of torch's own parts that it exports with
+    for category in (FutureWarning, UserWarning, DeprecationWarning):
+        warnings.filterwarnings("ignore", category=category)  # of torch's own parts that it exports with
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     run_script(lambda: main(parse(ExportConfig, __doc__)))
