@@ -24,6 +24,7 @@ SUITES = {
     "sim": "bench_sim",
     "replay": "bench_replay",
     "learner": "bench_learner",
+    "modem": "bench_modem",
     "encoder": "bench_encoder",
     "recording": "bench_recording",
     "cockpit": "bench_cockpit",
@@ -39,7 +40,7 @@ class BenchmarkConfig:
     """What to measure."""
 
     suites: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """sim, replay, learner, encoder, recording, cockpit, loop; none given: all of them"""
+    """sim, replay, learner, modem, encoder, recording, cockpit, loop; none given: all of them"""
     pixels: bool = False
     """measure the learner from two cameras instead of from state"""
     json: bool = False

@@ -83,7 +83,7 @@ class Mixture:
         weights = self._weights(self.env_steps) if callable(self._weights) else self._weights
         if len(weights) != len(self._buffers):
             raise ConfigError(f"{len(weights)} weights {list(weights)} for {len(self._buffers)} replay buffers")
-        has_windows = [buffer.num_starts(spec.horizon) > 0 for buffer in self._buffers]
+        has_windows = [buffer.num_starts(spec.min_steps) > 0 for buffer in self._buffers]
         if not any(has_windows):
             raise DatasetError(self._why_empty(spec))
         usable = [weight if has else 0.0 for weight, has in zip(weights, has_windows, strict=True)]
@@ -93,4 +93,4 @@ class Mixture:
 
     def _why_empty(self, spec: BatchSpec) -> str:
         longest = max(buffer.longest_run() for buffer in self._buffers)
-        return f"no stored episode has {spec.horizon} steps; longest run is {longest}"
+        return f"no stored episode has {spec.min_steps} steps; longest run is {longest}"

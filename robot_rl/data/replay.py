@@ -132,12 +132,14 @@ class ReplayBuffer:
         """Draw windows `start..stop - 1` of a batch into `frame`. Raises as `sample` does."""
         if start == stop:
             return
-        starts = self._starts_of(spec.horizon)
+        starts = self._starts_of(spec.min_steps)
         if not len(starts):
-            raise DatasetError(f"no stored episode has {spec.horizon} steps; longest run is {self.longest_run()}")
+            raise DatasetError(f"no stored episode has {spec.min_steps} steps; longest run is {self.longest_run()}")
         rows = starts.draw(stop - start, self._generator).to(self.device)
         frame.is_demo[start:stop] = float(self.is_demo)
-        if spec.n_step == 1:
+        if frame.inside is not None:
+            self._fill_overhang(rows, frame, start, stop, frame.inside)
+        elif spec.n_step == 1:
             for step in range(spec.horizon + 1):
                 self._ring.gather(rows + step, frame, step, start, stop, self._generator)
         else:
@@ -178,6 +180,14 @@ class ReplayBuffer:
         steps = self._starts[1].rows()
         breaks = np.flatnonzero(np.diff(steps) != 1) + 1
         return max((len(run) for run in np.split(steps, breaks)), default=0)
+
+    def _fill_overhang(self, rows: Tensor, frame: BatchFrame, start: int, stop: int, inside: Tensor) -> None:
+        ahead = torch.arange(len(inside), device=self.device)[:, None]
+        is_inside = self._ring.outcomes(rows + ahead)[..., 2].cumprod(0)  # [H, B]
+        inside[:, start:stop] = is_inside
+        reached = torch.cat([torch.zeros_like(is_inside[:1]), is_inside.cumsum(0)]).long()  # [H + 1, B]
+        for step, offset in enumerate(reached):
+            self._ring.gather(rows + offset, frame, step, start, stop, self._generator)
 
     def _fill_n_step(self, rows: Tensor, frame: BatchFrame, start: int, stop: int, spec: BatchSpec) -> None:
         layout, ahead = self.layout, torch.arange(spec.n_step, device=self.device)[:, None]

@@ -102,6 +102,7 @@ class BatchFrame:
         self.table, self.words = layout.empty_batch(spec.horizon + 1, spec.batch_size, device=device)
         self.discount = torch.full((spec.horizon, spec.batch_size), spec.discount, device=device)
         self.is_demo = torch.zeros(spec.batch_size, device=device)
+        self.inside = torch.ones(spec.horizon, spec.batch_size, device=device) if spec.overhang else None
 
     def batch(self) -> Batch:
         """Return the batch as views of this frame."""
@@ -116,6 +117,7 @@ class BatchFrame:
             terminated=steps[..., layout.terminated],
             discount=self.discount,
             is_demo=self.is_demo,
+            inside=self.inside,
         )
 
 

@@ -46,6 +46,7 @@ def moved(batch: Batch, device: torch.device) -> Batch:
         terminated=move(batch.terminated),
         discount=move(batch.discount),
         is_demo=move(batch.is_demo),
+        inside=None if batch.inside is None else move(batch.inside),
     )
 
 
@@ -84,3 +85,5 @@ class _Courier:
 def _tensors(batch: Batch) -> Iterator[Tensor]:
     yield from batch.obs.values()
     yield from (batch.action, batch.reward, batch.terminated, batch.discount, batch.is_demo)
+    if batch.inside is not None:
+        yield batch.inside

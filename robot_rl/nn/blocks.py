@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Activation = Literal["relu", "tanh", "silu", "elu"]
+Activation = Literal["relu", "tanh", "silu", "elu", "mish"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": partial(nn.ReLU, inplace=True),  # no layer before it needs its own output for the gradient
     "tanh": nn.Tanh,
     "silu": nn.SiLU,
     "elu": nn.ELU,
+    "mish": nn.Mish,
 }
 
 
@@ -60,7 +61,7 @@ class MLP(nn.Sequential):
 
 
 class EnsembleMLP(nn.Module):
-    """`N` perceptrons with one output each that share nothing but their inputs. Layers are those of `MLP`.
+    """`N` perceptrons, with one output each unless told otherwise, that share nothing. Layers are those of `MLP`.
 
     Weights of all members lie in one tensor [N, in, out] a layer, so that a layer is one batched matrix product.
     """
@@ -73,32 +74,45 @@ class EnsembleMLP(nn.Module):
         num_members: int,
         in_dims: Sequence[int],
         hidden_dims: Sequence[int],
+        out_dim: int | None = None,
         *,
         activation: Activation,
         layer_norm: bool,
         generator: torch.Generator,
     ) -> None:
+        """Draw the weights, every member's by itself.
+
+        Args:
+            num_members: N.
+            in_dims: Sizes of the inputs.
+            hidden_dims: Widths of the hidden layers.
+            out_dim: Outputs of a member; None: one, and no dimension for it.
+            activation: After each hidden layer.
+            layer_norm: Normalise before each activation.
+            generator: Draws the weights.
+        """
         super().__init__()
-        self.in_dims = tuple(in_dims)
+        self.in_dims, self.has_one_output = tuple(in_dims), out_dim is None
         shapes = list(pairwise((sum(in_dims), *hidden_dims)))
         normed = hidden_dims if layer_norm else ()
         self.weights = nn.ParameterList(torch.empty(num_members, rows, columns) for rows, columns in shapes)
         self.biases = nn.ParameterList(torch.zeros(num_members, 1, columns) for _, columns in shapes)
         self.scales = nn.ParameterList(torch.ones(num_members, 1, dim) for dim in normed)
         self.shifts = nn.ParameterList(torch.zeros(num_members, 1, dim) for dim in normed)
-        self.head_weight = nn.Parameter(torch.empty(num_members, 1, hidden_dims[-1]))
-        self.head_bias = nn.Parameter(torch.zeros(num_members, 1))
+        head = (1, hidden_dims[-1]) if out_dim is None else (hidden_dims[-1], out_dim)
+        self.head_weight = nn.Parameter(torch.empty(num_members, *head))
+        self.head_bias = nn.Parameter(torch.zeros((num_members, 1) if out_dim is None else (num_members, 1, out_dim)))
         self.activation = ACTIVATIONS[activation]()
         for weight in (*self.weights, self.head_weight):
             for member in weight.detach():
                 nn.init.xavier_uniform_(member, generator=generator)
 
     def forward(self, *inputs: Tensor, members: Tensor | None = None, frozen: bool = False) -> Tensor:
-        """Return the outputs of all members, [N, B].
+        """Return the outputs of all members, [N, B] or [N, B, out_dim].
 
         Args:
-            inputs: [B, in_dims[i]] each, the same for all members.
-            members: Indices [M] of the members to evaluate, for [M, B]; None: all.
+            inputs: [B, in_dims[i]] each, the same for all members, or [N, B, in_dims[i]], one for each.
+            members: Indices [M] of the members to evaluate, for [M, B] or [M, B, out_dim]; None: all.
             frozen: Differentiate by the inputs only, not by the weights.
         """
 
@@ -117,11 +131,13 @@ class EnsembleMLP(nn.Module):
                 x = x.add_(of(self.shifts[index]))
             x = self.activation(x)
         # A product and a sum: matrix libraries take five times as long for a matrix with a single column.
-        return torch.linalg.vecdot(x, of(self.head_weight)) + of(self.head_bias)
+        if self.has_one_output:
+            return torch.linalg.vecdot(x, of(self.head_weight)) + of(self.head_bias)
+        return self._product(x, of(self.head_weight), of(self.head_bias))
 
     def _first(self, inputs: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
         """First linear layer; input by input where one is differentiated by, so that an action does not cost a state too."""
-        if not any(part.requires_grad for part in inputs):
+        if not any(part.requires_grad for part in inputs) and all(part.ndim == 2 for part in inputs):
             return torch.baddbmm(bias, torch.cat(list(inputs), dim=-1).expand(len(weight), -1, -1), weight)
         x = bias
         for part, rows in zip(inputs, weight.split(self.in_dims, dim=1), strict=True):

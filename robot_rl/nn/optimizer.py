@@ -55,6 +55,14 @@ class Adam:
 
 
 @torch.no_grad()
+def clip_norm(grads: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Scale gradients down together, in place, to a norm of at most `max_norm`; return the norm they had."""
+    norm = torch.stack(torch._foreach_norm(list(grads))).norm()
+    torch._foreach_mul_(list(grads), (max_norm / norm.clamp_min(1e-12)).clamp_max(1.0))
+    return norm
+
+
+@torch.no_grad()
 def polyak_(target: Iterable[Tensor], source: Iterable[Tensor], tau: float) -> None:
     """Move `target` towards `source` by the share `tau`, in place."""
     for slow, fast in zip(target, source, strict=True):

@@ -1,0 +1,19 @@
+"""What becomes of camera entries before a learner sees them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from robot_rl.nn.hidden_places import hide_places
+from robot_rl.nn.random_shift import random_shift
+from robot_rl.nn.vision_config import VisionConfig
+
+
+def augmented(key: str, value: Tensor, vision: VisionConfig, generator: torch.Generator) -> Tensor:
+    """Return an entry [..., *shape] with images shifted, or places of feature maps hidden; others as they are."""
+    if key.startswith("image/"):
+        return random_shift(value, vision.crop_pad, generator)
+    if key.startswith("feature/") and vision.hidden_share > 0.0:
+        return hide_places(value, vision.hidden_share, generator)
+    return value

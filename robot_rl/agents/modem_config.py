@@ -1,0 +1,151 @@
+"""Hyper-parameters of the world-model agent, with presets that reproduce the published recipes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from robot_rl.agents.handover import HandoverConfig
+from robot_rl.agents.planner_config import PlannerConfig
+from robot_rl.errors import ConfigError
+from robot_rl.nn.blocks import Activation
+from robot_rl.nn.precision import Precision
+from robot_rl.nn.vision_config import VisionConfig
+
+MAX_HORIZON = 100
+_POSITIVE = ("lr", "encoder_lr_scale", "grad_clip", "tau", "rho", "utd_ratio", "clone_std", "scale_tau", "scale_least")
+_NOT_NEGATIVE = (
+    "consistency_weight", "reward_weight", "value_weight", "termination_weight", "entropy_weight", "clone_noise",
+    "bc_weight", "bc_halving_steps", "bc_weight_min", "constraint_weight",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ModemConfig:
+    """One line each. The defaults are ours; `tdmpc2()`, `modem()` and `modem_v2()` follow the published ones."""
+
+    batch_size: int = 256
+    """windows an update"""
+    horizon: int = 3
+    """steps of a window, over which the model is unrolled"""
+    discount: float = 0.97
+    """per environment step"""
+    rho: float = 0.5
+    """weight of each step of a window relative to the one before it"""
+    latent_dim: int = 128
+    """length of the latent state"""
+    simnorm_dim: int = 8
+    """entries of the latent that make one distribution"""
+    encoder_dims: tuple[int, ...] = (256,)
+    """widths of the encoder's hidden layers"""
+    hidden_dims: tuple[int, ...] = (256, 256)
+    """widths of the hidden layers of all other networks"""
+    activation: Activation = "silu"
+    """non-linearity after each hidden layer, which is normalised before"""
+    num_critics: int = 5
+    """critics in the ensemble"""
+    num_min_critics: int = 2
+    """critics drawn without replacement, of those that judge an actor, of which the smallest makes the target"""
+    actor_q: Literal["mean", "min"] = "mean"
+    """what the actor climbs: the mean or the minimum of as many critics; of all its own where there are several actors"""
+    num_actors: int = 1
+    """actors in the ensemble; each has num_critics / num_actors critics of its own"""
+    num_bins: int = 101
+    """bins in which rewards and values are classified"""
+    bin_limit: float = 10.0
+    """symlog of the largest reward or value that can be told"""
+    target_clip: tuple[float, float] | None = None
+    """feasible returns, (0, 1) for one success reward; clipping targets to them ends overestimation"""
+    consistency_weight: float = 20.0
+    """of the distance between predicted and encoded latents"""
+    reward_weight: float = 0.1
+    """of the reward's cross-entropy"""
+    value_weight: float = 0.1
+    """of the values' cross-entropy"""
+    termination_weight: float = 1.0
+    """of the termination's cross-entropy"""
+    entropy_weight: float = 1e-4
+    """of the policy's entropy, that of the squashed Gaussian, in its loss"""
+    scale_tau: float = 0.01
+    """share by which the scale of values follows a batch's"""
+    scale_least: float = 1.0
+    """smallest scale that values are divided by in the policy's loss"""
+    lr: float = 3e-4
+    """Adam's step size"""
+    encoder_lr_scale: float = 0.3
+    """the encoder's step size, relative to that"""
+    grad_clip: float = 20.0
+    """largest norm of the gradient of model and encoder together, and of the policy"""
+    tau: float = 0.01
+    """share of the critics that moves into their targets at each update"""
+    utd_ratio: float = 1.0
+    """updates per environment step; may be fractional"""
+    bc_weight: float = 1.0
+    """weight of cloning the demonstrated rows in the policy's loss"""
+    bc_halving_steps: int = 0
+    """environment steps of learning after which that weight is half of what it was; 0: it stays"""
+    bc_weight_min: float = 0.0
+    """what that weight does not fall below"""
+    constraint_weight: float = 0.0
+    """weight of staying near the actions that were executed, the planner's, in the policy's loss (after TD-M(PC)^2 and Newt)"""
+    pretrain_model: bool = True
+    """learn the whole model from the demonstrations while cloning; otherwise encoder and policy only"""
+    clone_std: float = 0.2
+    """standard deviation, before the squashing, that a cloned policy acts with"""
+    clone_noise: float = 0.0
+    """noise on the standardised state while cloning: few demonstrations are learned by heart without"""
+    fine_scale: float = 0.0
+    """magnification of a second view of poses about zero, for tasks of less than a millimetre; 0: none"""
+    handover: HandoverConfig = field(default_factory=HandoverConfig)
+    """who acts while exploring: the cloned policy or the planner"""
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
+    """how plans are made"""
+    eval_action: Literal["planner", "policy"] = "planner"
+    """who acts when measured or deployed"""
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    """how cameras are seen; nothing without them"""
+    precision: Precision = "auto"
+    """arithmetic of the hidden layers' products while learning; auto: bfloat16 on processors that have it"""
+
+    def __post_init__(self) -> None:
+        for name, largest in (("batch_size", 1_000_000), ("horizon", MAX_HORIZON), ("num_critics", 1000), ("num_actors", 1000)):
+            if not 1 <= getattr(self, name) <= largest:
+                raise ConfigError(f"{name} {getattr(self, name)} is not in 1..{largest}")
+        for name in _POSITIVE:
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} {getattr(self, name):g} is not positive and finite")
+        for name in _NOT_NEGATIVE:
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} {getattr(self, name):g} is negative or not finite")
+        for name in ("lr", "tau", "rho", "scale_tau"):
+            if getattr(self, name) > 1.0:
+                raise ConfigError(f"{name} {getattr(self, name):g} is above 1")
+        if not 0.0 < self.discount < 1.0:
+            raise ConfigError(f"discount {self.discount:g} is not between 0 and 1")
+        if self.num_critics % self.num_actors:
+            raise ConfigError(f"num_critics {self.num_critics} is not a multiple of num_actors {self.num_actors}")
+        if not 1 <= self.num_min_critics <= self.num_critics // self.num_actors:
+            raise ConfigError(f"num_min_critics {self.num_min_critics} is not in 1..{self.num_critics // self.num_actors}")
+        if self.latent_dim < 1 or self.simnorm_dim < 2 or self.latent_dim % self.simnorm_dim:
+            raise ConfigError(f"latent_dim {self.latent_dim} is not a multiple of simnorm_dim {self.simnorm_dim}, at least 2")
+        if not self.hidden_dims or not self.encoder_dims or min(*self.hidden_dims, *self.encoder_dims) < 1:
+            raise ConfigError(f"hidden_dims {self.hidden_dims} and encoder_dims {self.encoder_dims} need a width each")
+        if self.target_clip is not None and not -math.inf < self.target_clip[0] < self.target_clip[1] < math.inf:
+            raise ConfigError(f"target_clip {self.target_clip} is not (low, high)")
+        if self.planner.proposal != "gaussian" and self.planner.num_pi_trajs < 1:
+            raise ConfigError(f"proposal {self.planner.proposal!r} needs num_pi_trajs of at least 1")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ModemConfig:
+        """Return the config that `dataclasses.asdict` made before a round trip through JSON."""
+        return TypeAdapter(cls).validate_python(values)
+
+    def bc_weight_at(self, step: int) -> float:
+        """Return the cloning weight after `step` environment steps of learning."""
+        if self.bc_halving_steps == 0:
+            return self.bc_weight
+        return max(self.bc_weight_min, self.bc_weight * 0.5 ** (step / self.bc_halving_steps))
