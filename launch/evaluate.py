@@ -17,7 +17,8 @@ from command_line import parse, run_script
 from person import CockpitOptions, person
 from rich.console import Console
 
-from robot_rl.agents.sac_policy import SACPolicy
+from robot_rl.agents.bundle import SavedPolicy
+from robot_rl.agents.bundle import load_policy as load_saved
 from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import Env, make_env
 from robot_rl.envs.intervention import STOPPED
@@ -70,12 +71,12 @@ class EvaluateConfig:
             raise ConfigError(f"seed {self.seed} is negative")
 
 
-def load_policy(run: RunFolder, name: str, device: str) -> SACPolicy:
+def load_policy(run: RunFolder, name: str, device: str) -> SavedPolicy:
     """Return a policy of a run. Raises RunError if it has none yet."""
     folder = run.path / {"agent": POLICY, "clone": CLONE}[name]
     if not folder.exists():
         raise RunError(f"{run.path} holds no {name} policy: it has no folder {folder.name!r}")
-    return SACPolicy.load(folder, device=device)
+    return load_saved(folder, device=device)
 
 
 def check_writable(path: Path) -> None:
@@ -90,7 +91,7 @@ def check_writable(path: Path) -> None:
         raise ConfigError(f"{path} cannot be written: {error}") from error
 
 
-def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SACPolicy, result: Evaluation) -> dict[str, Any]:
+def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SavedPolicy, result: Evaluation) -> dict[str, Any]:
     """Return what `--json` prints."""
     return {
         "task": train_config.task,

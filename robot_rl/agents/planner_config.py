@@ -13,11 +13,11 @@ from robot_rl.errors import ConfigError
 class PlannerConfig:
     """MPPI in latent space. A plan costs num_iterations x num_samples x horizon steps of the model."""
 
-    num_samples: int = 256
+    num_samples: int = 128
     """plans drawn in each iteration"""
-    num_elites: int = 32
+    num_elites: int = 24
     """best of them, which the next iteration is drawn around"""
-    num_pi_trajs: int = 24
+    num_pi_trajs: int = 16
     """plans of the policy, beside them"""
     num_iterations: int = 3
     """rounds of drawing and choosing"""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from robot_rl.agents.grasp_critic import GraspCritic
+from robot_rl.agents.policy_file import POLICY_FILE, read_policy_file
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.agents.sight import Sight
 from robot_rl.atomic_file import replacing
@@ -28,8 +28,6 @@ from robot_rl.nn.encoders import StateEncoder
 from robot_rl.nn.visual_encoder import VisualEncoder
 from robot_rl.specs import ArraySpec, EnvSpec
 from robot_rl.types import Observation
-
-POLICY_FILE = "policy.safetensors"
 
 
 class ActingNetworks(nn.Module):
@@ -197,12 +195,7 @@ class SACPolicy:
         Raises:
             ConfigError: If the folder holds no SAC policy.
         """
-        try:
-            with safe_open(folder / POLICY_FILE, framework="pt", device=device) as file:
-                about = json.loads((file.metadata() or {})["policy"])
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ConfigError(f"{folder} holds no readable policy ({error})") from error
+        about, weights = read_policy_file(folder, device)
         if about.get("kind") != "sac":
             raise ConfigError(f"{folder} holds a policy of kind {about.get('kind')!r}, not 'sac'")
         spec, config = spec_from_json(about["spec"]), SACConfig.from_json(about["config"])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.envs.takeover import TakeOverMode
@@ -106,9 +107,10 @@ class TrainConfig:
     """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, station:<file>, or
     package.module:factory"""
     env: EnvOptions = field(default_factory=EnvOptions)
-    agent: Literal["sac"] = "sac"
-    """which learner"""
+    agent: Literal["sac", "modem"] = "sac"
+    """which learner: soft actor-critic, or a world model that plans"""
     sac: SACConfig = field(default_factory=SACConfig)
+    modem: ModemConfig = field(default_factory=ModemConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     demos: DemoConfig = field(default_factory=DemoConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from robot_rl.agents.sac import SAC
-from robot_rl.agents.sac_policy import SACPolicy
+from robot_rl.agents.bundle import SavedPolicy, load_policy
+from robot_rl.agents.modem import Modem
 from robot_rl.data.episode import Episode
 from robot_rl.data.episodes import read_episode
 from robot_rl.envs.factory import Env
@@ -21,6 +21,7 @@ from robot_rl.errors import DeviceError, RunError
 from robot_rl.rewards.verdicts import add_verdicts
 from robot_rl.runs import RunFolder
 from robot_rl.training import checkpoints
+from robot_rl.training.agents import build_agent
 from robot_rl.training.config import TrainConfig
 from robot_rl.training.counters import Counters, EpisodeOutcome, EvaluationRow, RecentEpisodes, episode_metrics
 from robot_rl.training.device import resolve_device
@@ -82,7 +83,7 @@ class Trainer:
         self._recent = RecentEpisodes()
         self._dead_starts = 0
         device = resolve_device(config.device)
-        self.agent = SAC(env.env_spec, config.sac, seed=config.seed, device=device, mirrored="y" in config.mirror)
+        self.agent = build_agent(config, env.env_spec, device)
         self._checkpoint = checkpoints.latest(run.checkpoints)
         self._begin_agent(lessons)
         self.experience = Experience(
@@ -119,9 +120,9 @@ class Trainer:
             self.save()
         return self.is_finished
 
-    def clone_policy(self) -> SACPolicy | None:
+    def clone_policy(self) -> SavedPolicy | None:
         """Return the policy that cloning gave, or None without demonstrations."""
-        return SACPolicy.load(self.run.path / CLONE) if self.demos else None
+        return load_policy(self.run.path / CLONE) if self.demos else None
 
     def save(self) -> None:
         """Write a checkpoint of everything that the episodes on disk do not hold; only between episodes."""
@@ -299,6 +300,8 @@ class Trainer:
         )  # fmt: skip
         self.counters.evaluations.append(row)
         self.run.append_evaluation(asdict(row))
+        if isinstance(self.agent, Modem):
+            self.agent.measured(row.success_rate)
         self._add_metrics(row.metrics)
         self._log()
 
