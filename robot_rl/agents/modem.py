@@ -366,7 +366,10 @@ class Modem:
         return (
             join(parts)
             | {name: torch.tensor(value) for name, value in counts.items()}
-            | {f"handover/{name}": torch.tensor(value, dtype=torch.float64) for name, value in self.handover.state_dict().items()}
+            | {
+                f"handover/{name}": torch.tensor(value, dtype=torch.float64)
+                for name, value in self.handover.state_dict().items()
+            }
             | {
                 "plan": planner.last_mean.clone(),
                 "generator": self.generator.get_state(),

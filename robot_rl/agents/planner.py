@@ -85,6 +85,8 @@ class Planner:
         disagreement of the critics.
         """
         config, (horizon, num_plans, _) = self.config, plans.shape
+        if num_plans == 0:
+            return plans.new_zeros(0)
         z = z.expand(num_plans, -1)
         latents = [z]
         for action in plans:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from robot_rl.data import rows as rows_module
 from robot_rl.data.batch import BatchSpec
 from robot_rl.data.memory import BatchMemory
+from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
 from robot_rl.data.spec_json import check_same_spec, spec_from_json, spec_to_json
 from robot_rl.data.starts import StartIndex
@@ -86,6 +87,43 @@ def test_windows_never_cross_episodes_and_all_of_them_are_drawn(lengths, capacit
     assert torch.equal(batch.obs["state/stack"], -x[..., None, None].expand(-1, -1, 2, 2))
     assert torch.equal(batch.obs["image/front"][..., 0, 0, 0], (x % 251).to(torch.uint8))
     assert torch.equal(batch.obs["image/odd"][..., 0, 0, 2], (x % 241).to(torch.uint8))
+
+
+@settings(max_examples=60, deadline=None)
+@given(LENGTHS, st.integers(1, 40), st.integers(1, 5), st.booleans())
+def test_windows_with_overhang_start_at_every_step_and_stand_still_beyond_the_end(lengths, capacity, horizon, is_last_open):
+    buffer = filled(lengths, capacity)
+    if is_last_open:
+        lengths = [*lengths, 2]
+        buffer.begin_episode(INFO)
+        for t in range(2):
+            buffer.add(step(len(lengths) - 1, t))
+    held = newest_steps(lengths, capacity)
+    batch = buffer.sample(BatchSpec(600, horizon, overhang=True))
+    x = batch.obs["state/x"][..., 0]
+    assert set(x[0].int().tolist()) <= {1000 * e + t for e, t in held}
+    if len(held) <= 20:
+        assert set(x[0].int().tolist()) == {1000 * e + t for e, t in held}
+    for column in range(50):
+        episode, t = divmod(int(x[0, column]), 1000)
+        num_inside = min(horizon, lengths[episode] - t)
+        assert batch.inside[:, column].tolist() == [1.0] * num_inside + [0.0] * (horizon - num_inside)
+        assert (x[:, column] - x[0, column]).tolist() == [float(min(k, num_inside)) for k in range(horizon + 1)]
+        assert batch.reward[:, column].tolist() == [*x[:num_inside, column].tolist(), *[0.0] * (horizon - num_inside)]
+        has_ended = num_inside < horizon or t + horizon == lengths[episode]
+        is_open = is_last_open and episode == len(lengths) - 1
+        assert batch.terminated[:, column].sum() == float(has_ended and not is_open)
+        assert (batch.action[num_inside:, column] == 0.0).all()
+
+
+def test_windows_with_overhang_go_into_a_mixture_of_episodes_that_are_all_too_short():
+    buffer = filled([2, 1, 2], 10)
+    mixed = Mixture([buffer, filled([], 10, is_demo=True)]).sample(BatchSpec(64, 5, overhang=True))
+    assert set(mixed.inside.sum(0).tolist()) == {1.0, 2.0}
+    with pytest.raises(DatasetError, match="has 5 steps; longest run is 2"):
+        buffer.sample(BatchSpec(4, 5))
+    with pytest.raises(ConfigError, match="overhang have n_step 1"):
+        BatchSpec(4, 1, n_step=2, overhang=True)
 
 
 @settings(max_examples=30, deadline=None)

@@ -43,7 +43,7 @@ def sampled() -> Batch:
 
 def tensors(batch: Batch) -> dict[str, torch.Tensor]:
     rest = {field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "obs"}
-    return batch.obs | rest
+    return batch.obs | {name: value for name, value in rest.items() if value is not None}
 
 
 def test_what_shares_memory_goes_in_one_copy(monkeypatch):
