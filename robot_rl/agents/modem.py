@@ -20,10 +20,10 @@ from robot_rl.agents.lazy_metrics import LazyMetrics
 from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.modem_networks import ModemNetworks
 from robot_rl.agents.modem_policy import ModemPolicy
+from robot_rl.agents.seeing import Seeing
 from robot_rl.agents.targets import td_target
 from robot_rl.agents.windows import Windows, at, step_weights
 from robot_rl.data.batch import Batch, BatchSpec
-from robot_rl.data.episode import Episode
 from robot_rl.errors import SpecMismatch
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
@@ -35,7 +35,7 @@ from robot_rl.specs import EnvSpec
 from robot_rl.types import Metrics, Observation
 
 
-class Modem:
+class Modem(Seeing):
     """Learns from windows of consecutive steps; acts through the same `ModemPolicy` that it hands out."""
 
     def __init__(
@@ -110,6 +110,10 @@ class Modem:
         self._acting.version = self.version
         return self._acting.frozen_copy(seed=self.seed + 1_000_003 * self.version)
 
+    def meet_deadline(self) -> float:
+        """Plan no more than is ready in time on this device; as `ModemPolicy.meet_deadline`."""
+        return self._acting.meet_deadline()
+
     def measured(self, success_rate: float) -> None:
         """Take note of how often `policy()` succeeded when it was measured: the gate of the handover goes by it."""
         self.handover.measured(success_rate, self.env_steps)
@@ -127,30 +131,11 @@ class Modem:
         stage.planner_share = self.handover.share(self.env_steps)
         stage.prior_weight = self.config.planner.prior_weight(self.env_steps)
 
-    # Seeing
-
     def set_normalizer(self, obs: Mapping[str, np.ndarray | Tensor]) -> None:
         """Fix the standardisation of the state from observations [T, D_key] a key: demonstrations, or random steps."""
         state = self.networks.state
         if state is not None:
             state.fit({key: torch.as_tensor(obs[key]) for key in state.keys if key in obs})
-
-    def learn_to_see(self, demos: Sequence[Episode], more: Sequence[Episode] = ()) -> Metrics:
-        """Learn from demonstrations what needs no reward; as `SAC.learn_to_see`."""
-        return self.networks.sight.fit(demos, self.seed, more)
-
-    def see_better(self, success: Episode, *, learn: bool = True) -> Metrics:
-        """Learn from an episode of its own that succeeded where the tool has to go; without `learn`, only remember it."""
-        return self.networks.sight.learn_from(success, self.seed, refit=learn)
-
-    @property
-    def replay_spec(self) -> EnvSpec:
-        """The environment's, with observations as replay has to keep them for this agent."""
-        return replace(self.spec, obs=self.networks.replay_obs)
-
-    def replay_obs(self, observations: Sequence[Observation], *, demo: int | None = None) -> list[Observation]:
-        """Return observations as `replay_spec` says, of the demonstration with that index if there is one."""
-        return self.networks.sight.encode(observations, demo=demo)
 
     # Learning
 
@@ -363,18 +348,12 @@ class Modem:
         parts |= {f"optimizer/{name}": optimizer.state_dict() for name, optimizer in self._optimizers().items()}
         planner = self._acting.planner
         counts = {"env_steps": self.env_steps, "critic_updates": self.critic_updates, "has_plan": planner.has_last}
+        numbers = {f"handover/{name}": value for name, value in self.handover.state_dict().items()} | {"owed": self._owed}
         return (
             join(parts)
             | {name: torch.tensor(value) for name, value in counts.items()}
-            | {
-                f"handover/{name}": torch.tensor(value, dtype=torch.float64)
-                for name, value in self.handover.state_dict().items()
-            }
-            | {
-                "plan": planner.last_mean.clone(),
-                "generator": self.generator.get_state(),
-                "owed": torch.tensor(self._owed, dtype=torch.float64),
-            }
+            | {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+            | {"plan": planner.last_mean.clone(), "generator": self.generator.get_state()}
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

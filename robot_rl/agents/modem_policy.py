@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from robot_rl.agents.budget import fit_budget
 from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.modem_networks import ModemNetworks, Snap
 from robot_rl.agents.planner import Planner
@@ -77,7 +78,8 @@ class ModemPolicy:
         inputs = networks.inputs(looked)
         is_clones_turn = self.stage.is_seeding or (explore and not self._is_planners_turn())
         if networks.clone is not None and is_clones_turn:
-            return self._sampled(*networks.clone(inputs), explore).cpu().numpy()
+            mean, log_std = networks.clone(inputs)
+            return self._sampled(mean, log_std, explore).cpu().numpy()
         if explore or self.config.eval_action == "planner":
             return self._planned(inputs, explore).cpu().numpy()
         mean, log_std = networks.model.policy(networks.encoder(inputs))
@@ -102,12 +104,22 @@ class ModemPolicy:
             self._planner_drives = bool(torch.rand((), generator=self.generator, device=self._device) < share)
         return self._planner_drives
 
+    def meet_deadline(self) -> float:
+        """Plan no more than is ready within `planner.within_s` on this device; return the s that one takes (`fit_budget`).
+
+        Raises:
+            ConfigError: If that cannot be.
+        """
+        return fit_budget(self.planner, self.networks.model)
+
     def frozen_copy(self, seed: int) -> ModemPolicy:
         """Return a policy with its own weights and its own randomness, computing in float32."""
         networks = copy.deepcopy(self.networks).requires_grad_(False)
         set_product_dtype(networks, torch.float32)
         generator = torch.Generator(self._device).manual_seed(seed)
-        return ModemPolicy(self.spec, self.config, networks, generator, self.version, copy.copy(self.stage))
+        policy = ModemPolicy(self.spec, self.config, networks, generator, self.version, copy.copy(self.stage))
+        policy.planner.config = self.planner.config  # as far as the deadline allows
+        return policy
 
     def save(self, folder: Path) -> None:
         """Write `policy.safetensors`, whose metadata says what it is, into `folder`, which is created; whole or not at all."""

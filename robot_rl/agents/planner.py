@@ -109,7 +109,7 @@ class Planner:
         return score - config.pessimism * doubt
 
     def _policy_plans(self, model: WorldModel, z: Tensor, generator: torch.Generator) -> Tensor:
-        """Return what the actors would do from `z`, [H, P, A]: the first plan of each by its mean action, the others sampled."""
+        """Return what the actors would do from `z`, [H, P, A]: the first of each by its means, the others sampled."""
         num_actors = model.sizes.num_actors
         per_actor = -(-self.config.num_pi_trajs // num_actors)
         if per_actor == 0:

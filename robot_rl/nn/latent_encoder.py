@@ -14,7 +14,7 @@ from robot_rl.nn.visual_encoder import VisualEncoder
 
 
 class LatentEncoder(nn.Module):
-    """Fuses state and all cameras: one perceptron looks at what the eyes say and at the state together. Output is SimNorm'ed."""
+    """Fuses state and all cameras: one perceptron looks at the state and at what the eyes say. Its output is SimNorm'ed."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.adam import adam
 
 
@@ -57,8 +57,10 @@ class Adam:
 @torch.no_grad()
 def clip_norm(grads: Sequence[Tensor], max_norm: float) -> Tensor:
     """Scale gradients down together, in place, to a norm of at most `max_norm`; return the norm they had."""
-    norm = torch.stack(torch._foreach_norm(list(grads))).norm()
-    torch._foreach_mul_(list(grads), (max_norm / norm.clamp_min(1e-12)).clamp_max(1.0))
+    norm = nn.utils.get_total_norm(grads)
+    factor = (max_norm / norm.clamp_min(1e-12)).clamp_max(1.0)
+    for grad in grads:
+        grad.mul_(factor)
     return norm
 
 

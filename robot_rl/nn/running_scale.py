@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class RunningScale(nn.Module):
-    """Moving average of the distance between the 5th and the 95th percentile; never below `least`. It is saved with the rest."""
+    """Moving average of the distance between the 5th and the 95th percentile; never below `least`, and saved."""
 
     value: Tensor
 

@@ -31,7 +31,7 @@ class TwoHot(nn.Module):
         self.register_buffer("centres", torch.linspace(-limit, limit, num_bins), persistent=False)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the lower bin [...] of each number and the share [...] of the bin above it. Numbers beyond the bins are cut."""
+        """Return the lower bin [...] of each number and the share [...] of the bin above it. What lies beyond is cut."""
         place = (symlog(x).clamp(-self.limit, self.limit) + self.limit) * ((self.num_bins - 1) / (2.0 * self.limit))
         lower = place.floor().clamp_max(self.num_bins - 2)
         return lower.long(), place - lower

@@ -1,4 +1,4 @@
-"""TD-MPC2's model of a task: how latents follow each other, what they pay, whether they are the end, who acts and what it is worth."""
+"""TD-MPC2's model of a task: how latents follow each other, what they pay, whether they are the end, actors and critics."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class WorldModel(nn.Module):
         return mean, bound_log_std(raw)
 
     def sample(self, z: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return all actors' actions [num_actors, R, A] in `z` [R, L] and their log-density [num_actors, R], squashing included.
+        """Return all actors' actions [num_actors, R, A] in `z` [R, L] and their log-density [num_actors, R], squashed.
 
         `noise` [num_actors, R, A] is standard normal.
         """

@@ -84,6 +84,8 @@ class Trainer:
         self._dead_starts = 0
         device = resolve_device(config.device)
         self.agent = build_agent(config, env.env_spec, device)
+        if isinstance(self.agent, Modem):
+            self.agent.meet_deadline()  # before anything moves
         self._checkpoint = checkpoints.latest(run.checkpoints)
         self._begin_agent(lessons)
         self.experience = Experience(

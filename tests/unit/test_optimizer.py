@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from robot_rl.nn.optimizer import Adam, polyak_
+from robot_rl.nn.optimizer import Adam, clip_norm, polyak_
 
 
 def quadratic(params):
@@ -47,3 +47,11 @@ def test_polyak_moves_by_its_share():
     target, source = [torch.zeros(2)], [torch.ones(2)]
     polyak_(target, source, 0.1)
     torch.testing.assert_close(target[0], torch.full((2,), 0.1))
+
+
+def test_gradients_are_scaled_down_together_and_never_up():
+    grads = [torch.full((3,), 2.0), torch.full((1,), 2.0)]
+    assert float(clip_norm(grads, 1.0)) == 4.0
+    assert torch.equal(torch.cat(grads), torch.full((4,), 0.5))
+    assert float(clip_norm(grads, 5.0)) == 1.0
+    assert torch.equal(torch.cat(grads), torch.full((4,), 0.5))
