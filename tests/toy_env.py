@@ -135,6 +135,13 @@ def make_wider(options):
     return env
 
 
+def make_turning(options):
+    """Another environment: its actions have another dimension more."""
+    env = Point(options.max_steps)
+    env.env_spec = EnvSpec("turning", env.env_spec.obs, ActionSpec(("x", "y", "yaw")), 0.1, MAX_STEPS)
+    return env
+
+
 def scripted(env, seed):
     return Straight(seed)
 
