@@ -26,7 +26,7 @@ _NOT_NEGATIVE = (
 
 @dataclass(frozen=True, slots=True)
 class ModemConfig:
-    """One line each. The defaults are ours; `tdmpc2()`, `modem()` and `modem_v2()` follow the published ones."""
+    """One line each. `tdmpc2()`, `modem()` and `modem_v2()` plan as published, on TD-MPC2's networks without its faults."""
 
     batch_size: int = 256
     """windows an update"""
@@ -138,6 +138,73 @@ class ModemConfig:
             raise ConfigError(f"target_clip {self.target_clip} is not (low, high)")
         if self.planner.proposal != "gaussian" and self.planner.num_pi_trajs < 1:
             raise ConfigError(f"proposal {self.planner.proposal!r} needs num_pi_trajs of at least 1")
+
+    @classmethod
+    def from_demonstrations(cls) -> ModemConfig:
+        """Ours for a sparse success reward and demonstrations: held at them first, let go as the model learns."""
+        return cls(
+            discount=0.95,
+            target_clip=(0.0, 1.0),
+            actor_q="min",
+            bc_weight=10.0,
+            bc_halving_steps=300,
+            bc_weight_min=0.1,
+            clone_noise=0.05,
+            clone_std=0.1,
+            planner=PlannerConfig(anneal_end=2000, anneal_weight=0.5, max_std=0.5, explore_std=0.15),
+        )
+
+    @classmethod
+    def tdmpc2(cls) -> ModemConfig:
+        """TD-MPC2 (arXiv 2310.16828) in its size of a million parameters, which has two critics; no cloning."""
+        return cls(
+            activation="mish",
+            encoder_dims=(256, 256),
+            hidden_dims=(384, 384),
+            num_critics=2,
+            bc_weight=0.0,
+            eval_action="planner",
+            planner=PlannerConfig(
+                num_samples=488, num_elites=64, num_pi_trajs=24, num_iterations=6, proposal="gaussian", temperature=0.5,
+                relative_temperature=False, pessimism=0.0, explore_std=2.0,
+            ),
+        )  # fmt: skip
+
+    @classmethod
+    def modem(cls) -> ModemConfig:
+        """MoDem's phases and planner (arXiv 2212.05698 and its repository): cloning, seeding, then plans drawn widely."""
+        return cls(
+            discount=0.99,
+            horizon=5,
+            num_critics=2,
+            bc_weight=0.0,
+            pretrain_model=False,
+            planner=PlannerConfig(
+                horizon=5, num_samples=512, num_elites=64, num_pi_trajs=25, num_iterations=6, proposal="gaussian", momentum=0.1,
+                temperature=0.5, relative_temperature=False, pessimism=0.0, explore_std=2.0,
+            ),
+        )  # fmt: skip
+
+    @classmethod
+    def modem_v2(cls) -> ModemConfig:
+        """MoDem-V2's three ingredients (arXiv 2309.14236 and its repository): plans around five actors, handover, disagreement.
+
+        A critic judges the next actor instead of the best of the others, and the clone acts by its mean instead of by the best
+        of 510 noisy actions.
+        """
+        return cls(
+            discount=0.95,
+            horizon=5,
+            num_actors=5,
+            num_critics=10,
+            bc_weight=0.0,
+            pretrain_model=False,
+            handover=HandoverConfig(end=100_000, by="step"),
+            planner=PlannerConfig(
+                horizon=5, num_samples=510, num_elites=64, num_pi_trajs=60, num_iterations=1, proposal="policy", temperature=0.5,
+                relative_temperature=False, pessimism=10.0, pessimism_at="terminal", warm_start=False, explore_std=0.1,
+            ),
+        )  # fmt: skip
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModemConfig:

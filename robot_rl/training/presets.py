@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.nn.vision_config import GoalConfig, VisionConfig
@@ -18,6 +19,7 @@ LIFT = replace(
     bc_halving_steps=120,
 )
 INSERT = replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0)
+MODEL = ModemConfig.from_demonstrations()
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 TELLS_GRASP = replace(TELLS_GOAL, goal=GoalConfig(refit_every=0))  # its own grasps are off by centimetres, and teach that
 
@@ -39,6 +41,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=3000,
             sac=LIFT,
+            modem=MODEL,
             evaluation=EvaluationConfig(every=250),
         ),
     ),
@@ -49,6 +52,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=INSERT,
+            modem=replace(MODEL, fine_scale=10.0),
         ),
     ),
     "pick_lift_pixels": (
@@ -67,6 +71,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
                 bc_halving_steps=200,
                 bc_weight_min=1.0,
             ),
+            modem=replace(MODEL, vision=TELLS_GRASP),
             evaluation=EvaluationConfig(every=1000),
         ),
     ),
@@ -79,6 +84,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=3000,
             sac=replace(INSERT, vision=TELLS_GOAL),
+            modem=replace(MODEL, fine_scale=10.0, vision=TELLS_GOAL),
             evaluation=EvaluationConfig(every=500),
         ),
     ),
@@ -91,6 +97,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             env_steps=20_000,
             random_steps=2000,
             sac=SACConfig(discount=0.99, utd_ratio=1.0, target_clip=None),
+            modem=ModemConfig(discount=0.99, bc_weight=0.0),
             evaluation=EvaluationConfig(every=5000, episodes=10, final_episodes=20),
         ),
     ),
@@ -103,6 +110,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             env_steps=20_000,
             random_steps=1000,
             sac=SACConfig(discount=0.99, utd_ratio=1.0, target_clip=None),
+            modem=ModemConfig(discount=0.99, bc_weight=0.0),
             evaluation=EvaluationConfig(every=2000, episodes=5, final_episodes=10),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The world-model agent solves a sparse toy task from nothing, by planning: fails on a sign error in model, value or planner."""
+"""The world-model agent solves a sparse toy task from nothing, by planning: a sign error in model, value or planner fails."""
 
 from dataclasses import replace
 

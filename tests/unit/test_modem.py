@@ -367,6 +367,18 @@ def test_a_batch_without_marks_lies_inside_its_episodes():
     assert torch.allclose(agent._prepare(whole).weight.sum(0), torch.ones(8))
 
 
+@pytest.mark.parametrize("preset", ["from_demonstrations", "tdmpc2", "modem", "modem_v2"])
+def test_presets_plan_and_learn(preset):
+    config = replace(
+        getattr(ModemConfig, preset)(), batch_size=8, encoder_dims=(16,), hidden_dims=(16,), latent_dim=16, precision="float32"
+    )
+    agent = Modem(SPECS["hybrid"], config)
+    batches = repeat(toy_windows(agent))
+    agent.pretrain_actor(batches, 1)
+    assert np.isfinite(agent.update(batches)["actor/loss"])
+    assert np.abs(agent.act(toy_obs(agent), explore=True)).max() <= 1.0
+
+
 def test_defaults_have_about_a_million_parameters_of_their_own():
     agent = Modem(SPECS["state"])
     assert 0.8e6 < sum(param.numel() for param in agent.networks.parameters()) < 1.2e6
