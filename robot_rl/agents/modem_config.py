@@ -201,8 +201,9 @@ class ModemConfig:
             pretrain_model=False,
             handover=HandoverConfig(end=100_000, by="step"),
             planner=PlannerConfig(
-                horizon=5, num_samples=510, num_elites=64, num_pi_trajs=60, num_iterations=1, proposal="policy", temperature=0.5,
-                relative_temperature=False, pessimism=10.0, pessimism_at="terminal", warm_start=False, explore_std=0.1,
+                horizon=5, num_samples=510, num_elites=64, num_pi_trajs=60, num_iterations=1, proposal="policy",
+                temperature=0.5, relative_temperature=False, pessimism=10.0, pessimism_at="terminal",
+                warm_start=False, explore_std=0.1,
             ),
         )  # fmt: skip
 

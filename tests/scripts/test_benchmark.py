@@ -34,7 +34,7 @@ def script(monkeypatch):
     """The script as a module, its siblings importable as they are when it is run by path."""
     monkeypatch.syspath_prepend(str(LAUNCH))
     yield importlib.import_module("benchmark")
-    for name in ("benchmark", "bench_replay", "bench_sim", "bench_cockpit", "bench_loop"):
+    for name in ("benchmark", "bench_replay", "bench_sim", "bench_cockpit", "bench_loop", "bench_modem", "bench_learner"):
         sys.modules.pop(name, None)
 
 
@@ -163,3 +163,14 @@ def test_a_deadline_is_missed_by_half_a_period(script, monkeypatch):
     _, missed, wall = suite._run(suite._env(suite.TimedRobot()))
     assert missed == 1
     assert wall == pytest.approx(0.24)
+
+
+def test_planning_and_learning_with_a_model_are_measured_once_the_clone_has_handed_over(script, monkeypatch):
+    suite = importlib.import_module("bench_modem")
+    small = suite.ModemConfig(encoder_dims=(8,), hidden_dims=(8,), latent_dim=16)
+    monkeypatch.setattr(suite, "ModemConfig", lambda: small)
+    monkeypatch.setattr(suite, "seconds_per_call", lambda work, calls: work() is None or 0.25)
+    assert [(row["name"], row["value"], row["unit"]) for row in suite.rows()][:2] == [
+        ("planner/default", 250.0, "ms"),
+        ("learner/modem", 4.0, "updates/s"),
+    ]
