@@ -16,6 +16,7 @@ TASKS = {
     "reach": "sim.tasks.reach",
     "pick_lift": "sim.tasks.pick_lift",
     "peg_insert": "sim.tasks.peg_insert",
+    "push_planar": "sim.tasks.push_planar",
 }
 """Our simulated tasks: modules with `make(options)` and `scripted(env, seed)`."""
 

@@ -55,6 +55,17 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             modem=replace(MODEL, fine_scale=10.0),
         ),
     ),
+    "push_planar": (
+        "push a puck to a mark; from state and 10 demonstrations",
+        TrainConfig(
+            task="push_planar",
+            demos=DemoConfig(episodes=10),
+            mirror=("x", "y"),
+            env_steps=5000,
+            sac=SACConfig.from_demonstrations(),
+            modem=MODEL,
+        ),
+    ),
     "pick_lift_pixels": (
         "grasp a cube and lift it; from two cameras, 20 demonstrations and a reward that is learned too",
         TrainConfig(

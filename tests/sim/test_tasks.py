@@ -14,7 +14,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose
 from sim.kinematics import inverse
 from sim.task import place_body
-from sim.tasks import peg_insert, pick_lift
+from sim.tasks import peg_insert, pick_lift, push_planar
 
 tasks = pytest.mark.parametrize("name", TASKS)
 
@@ -270,3 +270,22 @@ def test_neither_a_hand_at_rest_nor_one_out_of_sight_is_a_frozen_camera(name, up
     for _ in range(40):
         _, _, _, _, info = env.step(action)
         assert info["fault"] == ""
+
+
+def test_the_puck_must_be_on_the_mark():
+    env = push_planar.make(EnvOptions())
+    for seed in range(5):
+        env.reset(seed=seed)
+        mark = env.physics.body_pose("mark").position
+        low, high = env.task.config.distance_m
+        assert low <= math.dist(env.physics.body_pose("puck").position[:2], mark[:2]) <= high
+        for aside, success in ((0.0145, True), (0.0155, False)):
+            place_body(env.physics, "puck", Pose(mark + np.array([0.0, aside, 0.02]), np.array([1.0, 0.0, 0.0, 0.0])))
+            assert env.task.is_success(env.physics) == success
+
+
+def test_the_puck_is_seen_upright_however_it_has_turned():
+    env = push_planar.make(EnvOptions())
+    env.reset(seed=0)
+    place_body(env.physics, "puck", Pose.of((0.5, 0.1, 0.015), (0.0, 0.0, 1.0)))
+    assert np.allclose(env.trackers["puck"].read().quaternion, [0.0, 1.0, 0.0, 0.0])
