@@ -297,8 +297,7 @@ class Modem(Seeing):
         climbed = q.amin(0) if config.actor_q == "min" and config.num_actors == 1 else q.mean(0)
         self.scale.update(climbed.detach()[: windows.weight.shape[1]])
         loss = ((config.entropy_weight * log_prob.mean(0) - climbed / self.scale.value) * weight).sum()
-        error = (torch.tanh(mean).mean(0).unflatten(0, latents.shape[:2]) - windows.action).square().mean(-1)  # [H, B]
-        error = error.flatten()
+        error = (torch.tanh(mean) - windows.action.flatten(0, 1)).square().mean(-1).mean(0)  # [H * B]
         is_demo = windows.is_demo.repeat(config.horizon)
         cloning = _weighted_mean(error, weight * is_demo)
         if bc_weight > 0.0:

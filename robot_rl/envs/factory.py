@@ -17,6 +17,7 @@ TASKS = {
     "pick_lift": "sim.tasks.pick_lift",
     "peg_insert": "sim.tasks.peg_insert",
     "push_planar": "sim.tasks.push_planar",
+    "bin_pick": "sim.tasks.bin_pick",
 }
 """Our simulated tasks: modules with `make(options)` and `scripted(env, seed)`."""
 

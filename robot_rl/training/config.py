@@ -104,8 +104,8 @@ class TrainConfig:
     """One training run."""
 
     task: str
-    """reach, pick_lift, peg_insert, push_planar, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, station:<file>,
-    or package.module:factory"""
+    """reach, pick_lift, peg_insert, push_planar, bin_pick, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>,
+    station:<file>, or package.module:factory"""
     env: EnvOptions = field(default_factory=EnvOptions)
     agent: Literal["sac", "modem"] = "sac"
     """which learner: soft actor-critic, or a world model that plans"""

@@ -66,6 +66,17 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             modem=MODEL,
         ),
     ),
+    "bin_pick": (
+        "grasp a cube among others and lift it out of a bin; from state and 10 demonstrations",
+        TrainConfig(
+            task="bin_pick",
+            demos=DemoConfig(episodes=10),
+            mirror=("x", "y"),
+            env_steps=5000,
+            sac=LIFT,
+            modem=MODEL,
+        ),
+    ),
     "pick_lift_pixels": (
         "grasp a cube and lift it; from two cameras, 20 demonstrations and a reward that is learned too",
         TrainConfig(

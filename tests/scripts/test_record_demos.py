@@ -82,7 +82,7 @@ def test_a_demonstrator_that_never_succeeds_is_reported_and_nothing_kept(folder)
     [
         (
             ("--env", "reech"),
-            "unknown environment 'reech' (did you mean 'reach'?); known: peg_insert, pick_lift, push_planar, reach",
+            "unknown environment 'reech' (did you mean 'reach'?); known: bin_pick, peg_insert, pick_lift, push_planar, reach",
         ),
         (("--env", "reach", "--policy", "scriptd"), "unknown policy 'scriptd'"),
         (("--env", "reach", "--episodes", "0"), "episodes 0 is below 1"),

@@ -14,7 +14,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose
 from sim.kinematics import inverse
 from sim.task import place_body
-from sim.tasks import peg_insert, pick_lift, push_planar
+from sim.tasks import bin_pick, peg_insert, pick_lift, push_planar
 
 tasks = pytest.mark.parametrize("name", TASKS)
 
@@ -289,3 +289,16 @@ def test_the_puck_is_seen_upright_however_it_has_turned():
     env.reset(seed=0)
     place_body(env.physics, "puck", Pose.of((0.5, 0.1, 0.015), (0.0, 0.0, 1.0)))
     assert np.allclose(env.trackers["puck"].read().quaternion, [0.0, 1.0, 0.0, 0.0])
+
+
+def test_cubes_of_the_bin_lie_apart_and_the_nearest_other_is_seen():
+    env = bin_pick.make(EnvOptions())
+    config = env.task.config
+    for seed in range(10):
+        env.reset(seed=seed)
+        middles = [env.physics.body_pose(name).position for name in ("cube", "other0", "other1", "other2", "other3")]
+        apart = [math.dist(a, b) for index, a in enumerate(middles) for b in middles[:index]]
+        assert min(apart) >= config.gap_m - 1e-3
+        assert max(np.abs(middle[:2] - [0.5, 0.0]).max() for middle in middles) <= config.bin_m - bin_pick.MARGIN + 1e-3
+        seen = env.trackers["other"].read().position
+        assert math.dist(seen, middles[0]) == pytest.approx(min(math.dist(at, middles[0]) for at in middles[1:]), abs=1e-6)
