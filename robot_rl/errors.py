@@ -17,6 +17,10 @@ class DeviceError(RobotRLError, RuntimeError):
     """A device failed or is not connected. Inside a control step this ends the episode as truncated."""
 
 
+class RobotFault(DeviceError):
+    """A robot's own safety stopped it. It stays so until somebody asks for recovery; the message says how."""
+
+
 class StaleFrame(DeviceError):
     """A camera's newest frame is older than its reader accepts."""
 

@@ -1,0 +1,216 @@
+"""The connection to a UR controller through the package ur_rtde, and what it means when that answers no more."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hardware.ur_fields import (
+    DASHBOARD_PORT,
+    NORMAL,
+    PROTECTIVE_STOP,
+    REDUCED,
+    ROBOT_MODES,
+    RTDE_PORT,
+    RUNNING,
+    SAFETY_MODES,
+    SCRIPT_PORTS,
+)
+from robot_rl.errors import ConfigError, DeviceError, RobotFault
+
+PIP_LINE = 'pip install -c constraints.txt -e ".[ur]"'
+REACH_TIMEOUT_S = 2.0
+"""s to wait for the controller's ports: the vendor's client would wait for minutes."""
+VARIABLES = [
+    *["timestamp", "actual_q", "actual_qd", "actual_TCP_pose", "actual_TCP_speed", "actual_TCP_force"],
+    *["robot_mode", "safety_mode", "robot_status_bits", "safety_status_bits", "runtime_state"],
+]
+BASE = [0.0] * 6
+ALL_AXES = [1] * 6
+NOT_TRANSFORMED = 2
+"""Type of force mode in which the force frame is as it is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrReading:
+    """What the controller sent last; vectors as its client gives them."""
+
+    timestamp: float
+    """s since the controller was switched on."""
+    tcp_pose: list[float]
+    """[6], m and rotation vector, T_base_tcp."""
+    tcp_speed: list[float]
+    """[6], m/s and rad/s, base axes."""
+    tcp_force: list[float]
+    """[6], N and Nm, base axes."""
+    q: list[float]
+    """[6], rad."""
+    qd: list[float]
+    """[6], rad/s."""
+    safety_mode: int
+    robot_mode: int
+    is_program_running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UrSetUp:
+    """What the controller is told before the arm may move."""
+
+    rate_hz: float
+    watchdog_hz: float
+    payload_kg: float
+    payload_center_m: Sequence[float]
+    tcp_pose: Sequence[float]
+    damping: float
+    zero_sensor: bool
+
+
+class UrLink:
+    """Open from `connect` to `close`. Only one thread may call `press` and `hold`."""
+
+    def __init__(self, host: str, set_up: UrSetUp) -> None:
+        self._host, self._set_up = host, set_up
+        self._receive: Any = None
+        self._control: Any = None
+
+    def connect(self) -> None:
+        """Open the connection, start the control program and tell it payload, tcp and watchdog.
+
+        Raises:
+            ConfigError: If the package ur_rtde is missing.
+            RobotFault: If the arm is stopped or not powered.
+            DeviceError: If the controller is not there or does not take commands.
+        """
+        receive, control = _package("rtde_receive"), _package("rtde_control")
+        self._reach()
+        try:
+            self._receive = receive.RTDEReceiveInterface(self._host, self._set_up.rate_hz, VARIABLES)
+            self.require_no_fault()
+            self._control = control.RTDEControlInterface(self._host, self._set_up.rate_hz)
+            self._prepare()
+        except RuntimeError as error:  # DeviceError is one too, and says more
+            self.close()
+            if isinstance(error, DeviceError):
+                raise
+            remedy = "switch the pendant to remote control" if "remote" in str(error) else "see docs/hardware.md, UR arms"
+            raise DeviceError(f"UR at {self._host} refused control ({error}); {remedy}") from error
+
+    def close(self) -> None:
+        """Let go of the controller, whose control program ends."""
+        control, receive = self._control, self._receive
+        self._control = self._receive = None
+        for call in (getattr(control, "stopScript", None), getattr(control, "disconnect", None), getattr(receive, "disconnect", None)):
+            try:
+                if call is not None:
+                    call()
+            except RuntimeError:  # it is gone already
+                continue
+
+    def read(self) -> UrReading:
+        """Return what came last, however old.
+
+        Raises:
+            DeviceError: If the connection is lost.
+        """
+        receive = self._receive
+        if receive is None or not receive.isConnected():
+            raise DeviceError(f"connection to the UR at {self._host} is lost; check cable and controller, then close() and connect()")
+        return UrReading(
+            timestamp=receive.getTimestamp(),
+            tcp_pose=receive.getActualTCPPose(),
+            tcp_speed=receive.getActualTCPSpeed(),
+            tcp_force=receive.getActualTCPForce(),
+            q=receive.getActualQ(),
+            qd=receive.getActualQd(),
+            safety_mode=receive.getSafetyMode(),
+            robot_mode=receive.getRobotMode(),
+            is_program_running=bool(receive.getRobotStatus() & 2),
+        )
+
+    def press(self, wrench: list[float], max_twist: list[float]) -> None:
+        """Give way to forces and exert `wrench` [6], N and Nm, base axes, no faster than `max_twist` [6], m/s and rad/s."""
+        self._require(self._control.forceMode(BASE, ALL_AXES, wrench, NOT_TRANSFORMED, max_twist))
+
+    def hold(self) -> None:
+        """Stand still, as stiff as the arm is."""
+        self._require(self._control.forceModeStop())
+
+    def kick(self) -> None:
+        """Tell the watchdog that somebody is there."""
+        self._require(self._control.kickWatchdog())
+
+    def require_no_fault(self) -> UrReading:
+        """Return the reading of an arm that may move.
+
+        Raises:
+            RobotFault: If it is stopped or not powered; the message says what to do.
+        """
+        reading = self.read()
+        mode, where = SAFETY_MODES.get(reading.safety_mode, str(reading.safety_mode)), f"UR at {self._host}"
+        if reading.safety_mode == PROTECTIVE_STOP:
+            raise RobotFault(
+                f"{where} made a protective stop; look for the cause, clear it, wait 5 s, then call recover() or unlock at the pendant"
+            )
+        if reading.safety_mode not in (NORMAL, REDUCED):
+            raise RobotFault(f"{where} is in {mode}; release it and start the arm at the pendant, then call recover()")
+        if reading.robot_mode != RUNNING:
+            state = ROBOT_MODES.get(reading.robot_mode, str(reading.robot_mode))
+            raise RobotFault(f"{where} is {state}; switch on and release the brakes at the pendant, then call recover()")
+        return reading
+
+    def recover(self) -> None:
+        """Unlock a protective stop and start the control program again; the arm stands still.
+
+        Raises:
+            RobotFault: If the controller does not allow it, or the arm is stopped for another reason.
+            DeviceError: If the connection is lost, or the program does not start.
+        """
+        if self.read().safety_mode == PROTECTIVE_STOP:
+            dashboard = _package("dashboard_client").DashboardClient(self._host)
+            try:
+                dashboard.connect()
+                dashboard.unlockProtectiveStop()
+            except RuntimeError as error:
+                raise RobotFault(f"UR at {self._host} stays stopped: {error}") from error
+            finally:
+                dashboard.disconnect()
+        self.close()
+        self.connect()
+
+    def _prepare(self) -> None:
+        control, set_up = self._control, self._set_up
+        self._require(control.setPayload(set_up.payload_kg, list(set_up.payload_center_m)))
+        self._require(control.setTcp(list(set_up.tcp_pose)))
+        self._require(control.forceModeSetDamping(set_up.damping))
+        if set_up.zero_sensor:
+            self._require(control.zeroFtSensor())
+        self._require(control.setWatchdog(set_up.watchdog_hz))
+
+    def _require(self, is_done: bool) -> None:
+        if is_done:
+            return
+        self.require_no_fault()
+        raise DeviceError(
+            f"UR at {self._host}: its control program has ended (stopped at the pendant, or no command came for "
+            f"{1 / self._set_up.watchdog_hz:g} s); call recover()"
+        )
+
+    def _reach(self) -> None:
+        for port in (RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORTS[1]):
+            try:
+                socket.create_connection((self._host, port), REACH_TIMEOUT_S).close()
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DeviceError(
+                    f"no UR at {self._host}, port {port} ({reason}); check the address, that the controller is on, and the cable"
+                ) from error
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"UR arms need the package ur_rtde ({error}): {PIP_LINE}") from error
