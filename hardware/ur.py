@@ -230,15 +230,12 @@ class UrRobot:
             self._anchor = None
             self._failure = error if isinstance(error, DeviceError) else DeviceError(f"UR at {self._host}: {error!r}")
             log.error("%s", self._failure)
-            self._let_stand(is_pulled)
+            self._let_stand()
         finally:
             self._held.set()
 
-    def _let_stand(self, is_pulled: bool) -> None:
-        try:
-            if is_pulled:
-                self._link.hold()
-        except Exception:
+    def _let_stand(self) -> None:
+        if not self._link.end_program():
             log.error("UR at %s cannot be told to stand still; its watchdog ends the program", self._host)
 
     def _pull(self, anchor: Pose, reading: UrReading) -> None:

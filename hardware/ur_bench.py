@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hardware.ur_arm import CompliantArm
+from hardware.ur_controller import UrController
 from hardware.ur_simulator import UrSimulator
 from robot_rl.errors import DeviceError
 
@@ -63,6 +64,12 @@ class Handles:
 
     def __init__(self, simulator: UrSimulator) -> None:
         self._simulator = simulator
+
+    def reset(self) -> None:
+        """Put everything back as it was at the start, but for what is unplugged."""
+        simulator = self._simulator
+        simulator.controller = UrController(CompliantArm(simulator.controller.arm.table_height))
+        simulator.is_silent, simulator.peak_force, simulator.peak_speed = False, 0.0, 0.0
 
     def protective_stop(self, mode: int = 3) -> None:
         """Stop the arm as after a collision, or by another safety mode (6 and 7: emergency stops)."""
@@ -115,6 +122,7 @@ class Handles:
             "in_force_mode": controller.in_force_mode,
             "commands": list(controller.commands)[-20:],
             "scripts": [len(script) for script in controller.scripts],
+            "is_unplugged": self._simulator.is_unplugged,
             "payload": controller.payload,
             "peak_force": self._simulator.peak_force,
             "peak_speed": self._simulator.peak_speed,

@@ -52,21 +52,23 @@ SAFETY_MODES = {
 POWER_ON, PROGRAM_RUNNING = 1, 2
 """Bits of `robot_status_bits`."""
 
-_STRUCTS = {"INT32": "i", "UINT32": "I", "UINT64": "Q", "DOUBLE": "d", "VECTOR6D": "6d", "VECTOR3D": "3d", "UINT8": "B", "BOOL": "?"}
+_STRUCTS = {"INT32": "i", "UINT32": "I", "UINT64": "Q", "DOUBLE": "d", "VECTOR6D": "6d", "VECTOR3D": "3d", "VECTOR6INT32": "6i", "UINT8": "B", "BOOL": "?"}
 _TYPES = {
     "VECTOR6D": (
         "target_q target_qd target_qdd target_current target_moment actual_q actual_qd actual_current joint_control_output "
         "actual_TCP_pose actual_TCP_speed actual_TCP_force target_TCP_pose target_TCP_speed joint_temperatures "
-        "actual_joint_voltage ft_raw_wrench external_force_torque"
+        "actual_joint_voltage ft_raw_wrench external_force_torque payload_inertia"
     ),
     "VECTOR3D": "actual_tool_accelerometer payload_cog",
     "DOUBLE": (
         "timestamp actual_execution_time speed_scaling target_speed_fraction actual_momentum actual_main_voltage "
-        "actual_robot_voltage actual_robot_current payload speed_slider_fraction"
+        "actual_robot_voltage actual_robot_current payload speed_slider_fraction "
+        "standard_analog_input0 standard_analog_input1 standard_analog_output0 standard_analog_output1"
     ),
     "UINT64": "actual_digital_input_bits actual_digital_output_bits",
     "UINT32": "robot_status_bits safety_status_bits runtime_state speed_slider_mask",
     "INT32": "robot_mode safety_mode",
+    "VECTOR6INT32": "joint_mode",
 }
 TYPE_BY_NAME = {name: kind for kind, names in _TYPES.items() for name in names.split()}
 _REGISTER = re.compile(r"(?:input|output)_(int|double|bit)_register_(\d+)")
@@ -88,7 +90,7 @@ class Recipe:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.types = tuple(type_of(name) for name in names)
-        self._counts = [6 if kind == "VECTOR6D" else 3 if kind == "VECTOR3D" else 1 for kind in self.types]
+        self._counts = [{"VECTOR6": 6, "VECTOR3": 3}.get(kind[:7], 1) for kind in self.types]
         self._struct = struct.Struct(">" + "".join(_STRUCTS.get(kind, "") for kind in self.types))
 
     @property

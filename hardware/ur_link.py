@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import socket
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +27,12 @@ from robot_rl.errors import ConfigError, DeviceError, RobotFault
 PIP_LINE = 'pip install -c constraints.txt -e ".[ur]"'
 REACH_TIMEOUT_S = 2.0
 """s to wait for the controller's ports: the vendor's client would wait for minutes."""
+SHORT_S = 0.5
+"""s to wait for the dashboard when the arm shall stand still."""
+EXPLAIN_S = 0.3
+"""s to wait for the safety mode that explains why the program has ended: the two come on different connections."""
+DISCONNECT_S = 3.0
+"""s to wait for the vendor's client to let go."""
 VARIABLES = [
     *["timestamp", "actual_q", "actual_qd", "actual_TCP_pose", "actual_TCP_speed", "actual_TCP_force"],
     *["robot_mode", "safety_mode", "robot_status_bits", "safety_status_bits", "runtime_state"],
@@ -32,6 +41,10 @@ BASE = [0.0] * 6
 ALL_AXES = [1] * 6
 NOT_TRANSFORMED = 2
 """Type of force mode in which the force frame is as it is given."""
+
+
+_abandoned: list[Any] = []
+"""Clients that did not let go: to destroy one would wait for it with Python's lock held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +112,30 @@ class UrLink:
             raise DeviceError(f"UR at {self._host} refused control ({error}); {remedy}") from error
 
     def close(self) -> None:
-        """Let go of the controller, whose control program ends."""
+        """End the control program and let go of the controller; never raises, and takes a few seconds at most."""
         control, receive = self._control, self._receive
         self._control = self._receive = None
-        for call in (getattr(control, "stopScript", None), getattr(control, "disconnect", None), getattr(receive, "disconnect", None)):
-            try:
-                if call is not None:
-                    call()
-            except RuntimeError:  # it is gone already
-                continue
+        if control is not None:
+            self.end_program()
+        for client in (control, receive):
+            if client is not None:
+                _disconnect(client)
+
+    def end_program(self) -> bool:
+        """Let the arm stand still by ending the program, and return whether the controller confirmed it.
+
+        It takes the dashboard's connection, since the vendor's client waits for minutes if data have stopped coming.
+        """
+        try:
+            with socket.create_connection((self._host, DASHBOARD_PORT), SHORT_S) as dashboard:
+                dashboard.settimeout(SHORT_S)
+                lines = dashboard.makefile("rw", newline="\n")
+                lines.readline()
+                lines.write("stop\n")
+                lines.flush()
+                return lines.readline().startswith("Stopped")
+        except OSError:
+            return False
 
     def read(self) -> UrReading:
         """Return what came last, however old.
@@ -192,7 +220,10 @@ class UrLink:
     def _require(self, is_done: bool) -> None:
         if is_done:
             return
-        self.require_no_fault()
+        deadline = time.monotonic() + EXPLAIN_S
+        while time.monotonic() < deadline:
+            self.require_no_fault()
+            time.sleep(EXPLAIN_S / 30)
         raise DeviceError(
             f"UR at {self._host}: its control program has ended (stopped at the pendant, or no command came for "
             f"{1 / self._set_up.watchdog_hz:g} s); call recover()"
@@ -214,3 +245,17 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(f"UR arms need the package ur_rtde ({error}): {PIP_LINE}") from error
+
+
+def _disconnect(client: Any) -> None:
+    """Let a vendor's client go; one that does not come back in time is left alone."""
+
+    def disconnect() -> None:
+        with contextlib.suppress(RuntimeError):  # it is gone already
+            client.disconnect()
+
+    thread = threading.Thread(target=disconnect, name="ur-disconnect", daemon=True)
+    thread.start()
+    thread.join(DISCONNECT_S)
+    if thread.is_alive():
+        _abandoned.append(client)

@@ -94,6 +94,11 @@ class UrSimulator:
             for client in list(self._clients):
                 self._drop(client)
 
+    @property
+    def is_unplugged(self) -> bool:
+        """Whether it listens no longer."""
+        return not self._listeners
+
     def close(self) -> None:
         """End the thread and free the ports."""
         self._ended.set()
