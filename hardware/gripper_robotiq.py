@@ -82,7 +82,9 @@ class RobotiqGripper:
             ConfigError: If neither or both of `serial_port` and `host` are given.
         """
         if bool(serial_port) == bool(host):
-            raise ConfigError("a Robotiq gripper needs either serial_port (RTU) or host (TCP), for example serial_port = '/dev/ttyUSB0'")
+            raise ConfigError(
+                "a Robotiq gripper needs either serial_port (RTU) or host (TCP), for example serial_port = '/dev/ttyUSB0'"
+            )
         self.clock: Clock = WallClock() if clock is None else clock
         self.spec = RobotSpec("robotiq", {"gripper": GripperSpec(max_width_m)})
         self._where = serial_port or f"{host}:{tcp_port}"
@@ -220,11 +222,15 @@ class RobotiqGripper:
                 if target is None:
                     self._told.set()
                 if self._status[0].fault >= FIRST_SERIOUS_FAULT:
-                    raise RobotFault(f"Robotiq gripper at {self._where}: {self._status[0].fault_text}; clear the cause and call recover()")
+                    raise RobotFault(
+                        f"Robotiq gripper at {self._where}: {self._status[0].fault_text}; clear the cause and call recover()"
+                    )
                 self._wake.wait(self._period)
                 self._wake.clear()
         except Exception as error:  # whatever it is, `read` must say so
-            self._failure = error if isinstance(error, DeviceError) else DeviceError(f"Robotiq gripper at {self._where}: {error!r}")
+            self._failure = (
+                error if isinstance(error, DeviceError) else DeviceError(f"Robotiq gripper at {self._where}: {error!r}")
+            )
             log.error("%s", self._failure)
         finally:
             self._told.set()
@@ -255,7 +261,8 @@ class RobotiqGripper:
             answer = getattr(self._client, method)(*arguments, **options)
         except (exceptions.ModbusException, OSError) as error:
             raise DeviceError(
-                f"Robotiq gripper at {self._where} does not answer ({error}); check cable, power and device_id {self._device_id}"
+                f"Robotiq gripper at {self._where} does not answer ({error}); "
+                f"check cable, power and device_id {self._device_id}"
             ) from error
         if answer.isError():
             raise DeviceError(f"Robotiq gripper at {self._where} refused {method} ({answer}); is it a 2F gripper?")
@@ -278,7 +285,9 @@ class RobotiqGripper:
         newest = self._status
         if newest is None or self.clock.now() - newest[1] > self._max_age:
             age = "there is none yet" if newest is None else f"it is {self.clock.now() - newest[1]:.2f} s old"
-            raise DeviceError(f"Robotiq gripper at {self._where}: newest state: {age}, limit {self._max_age:.2f} s; check the line")
+            raise DeviceError(
+                f"Robotiq gripper at {self._where}: newest state: {age}, limit {self._max_age:.2f} s; check the line"
+            )
         return newest
 
     def _require_connection(self) -> None:

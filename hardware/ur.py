@@ -253,7 +253,8 @@ class UrRobot:
         age = now - self._newest[1]
         if age > self._max_age:
             raise DeviceError(
-                f"UR at {self._host}: newest state is {age:.2f} s old, limit {self._max_age:.2f} s; check the cable and the load of this computer"
+                f"UR at {self._host}: newest state is {age:.2f} s old, limit {self._max_age:.2f} s; "
+                "check the cable and the load of this computer"
             )
         return reading, self._newest[1]
 

@@ -55,7 +55,9 @@ class UrBench:
     def _answer(self) -> Any:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
-            raise DeviceError(f"the simulated UR at {self.address} ended (exit code {self._process.wait()}); see its messages above")
+            raise DeviceError(
+                f"the simulated UR at {self.address} ended (exit code {self._process.wait()}); see its messages above"
+            )
         return json.loads(line)
 
 

@@ -193,7 +193,7 @@ class UrController:
         if self.safety_mode != PROTECTIVE_STOP:
             return "No protective stop to unlock"
         if self.time - self._stopped_at < UNLOCK_AFTER_S:
-            return "Cannot unlock protective stop until 5s after occurrence. Always inspect cause of protective stop before unlocking"
+            return "Cannot unlock protective stop until 5s after occurrence. Always inspect cause of protective stop"
         self.safety_mode = NORMAL
         return "Protective stop releasing"
 

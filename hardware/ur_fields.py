@@ -52,7 +52,17 @@ SAFETY_MODES = {
 POWER_ON, PROGRAM_RUNNING = 1, 2
 """Bits of `robot_status_bits`."""
 
-_STRUCTS = {"INT32": "i", "UINT32": "I", "UINT64": "Q", "DOUBLE": "d", "VECTOR6D": "6d", "VECTOR3D": "3d", "VECTOR6INT32": "6i", "UINT8": "B", "BOOL": "?"}
+_STRUCTS = {
+    "INT32": "i",
+    "UINT32": "I",
+    "UINT64": "Q",
+    "DOUBLE": "d",
+    "VECTOR6D": "6d",
+    "VECTOR3D": "3d",
+    "VECTOR6INT32": "6i",
+    "UINT8": "B",
+    "BOOL": "?",
+}
 _TYPES = {
     "VECTOR6D": (
         "target_q target_qd target_qdd target_current target_moment actual_q actual_qd actual_current joint_control_output "

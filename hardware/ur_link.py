@@ -145,7 +145,9 @@ class UrLink:
         """
         receive = self._receive
         if receive is None or not receive.isConnected():
-            raise DeviceError(f"connection to the UR at {self._host} is lost; check cable and controller, then close() and connect()")
+            raise DeviceError(
+                f"connection to the UR at {self._host} is lost; check cable and controller, then close() and connect()"
+            )
         return UrReading(
             timestamp=receive.getTimestamp(),
             tcp_pose=receive.getActualTCPPose(),
@@ -179,9 +181,7 @@ class UrLink:
         reading = self.read()
         mode, where = SAFETY_MODES.get(reading.safety_mode, str(reading.safety_mode)), f"UR at {self._host}"
         if reading.safety_mode == PROTECTIVE_STOP:
-            raise RobotFault(
-                f"{where} made a protective stop; look for the cause, clear it, wait 5 s, then call recover() or unlock at the pendant"
-            )
+            raise RobotFault(f"{where} made a protective stop; look for the cause, clear it, wait 5 s, then call recover()")
         if reading.safety_mode not in (NORMAL, REDUCED):
             raise RobotFault(f"{where} is in {mode}; release it and start the arm at the pendant, then call recover()")
         if reading.robot_mode != RUNNING:
@@ -236,7 +236,7 @@ class UrLink:
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise DeviceError(
-                    f"no UR at {self._host}, port {port} ({reason}); check the address, that the controller is on, and the cable"
+                    f"no UR at {self._host}, port {port} ({reason}); check the address, the cable, and that it is on"
                 ) from error
 
 

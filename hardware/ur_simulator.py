@@ -112,7 +112,9 @@ class UrSimulator:
         try:
             listener.bind((self.address, port))
         except OSError as error:
-            raise DeviceError(f"{self.address}:{port} is taken ({error.strerror}); give the simulator another address") from error
+            raise DeviceError(
+                f"{self.address}:{port} is taken ({error.strerror}); give the simulator another address"
+            ) from error
         listener.listen()
 
         def accept() -> None:

@@ -17,7 +17,12 @@ from robot_rl.protocols import Camera, Clock, InputDevice, ResetRoutine, RewardM
 from robot_rl.registry import resolve
 from robot_rl.specs import ArmSpec, RobotSpec
 
-ROBOTS = {"fake": "hardware.fake_station:make_robot", "sim": "sim.station:make_robot"}
+ROBOTS = {
+    "fake": "hardware.fake_station:make_robot",
+    "robotiq": "hardware.gripper_robotiq:RobotiqGripper",
+    "sim": "sim.station:make_robot",
+    "ur": "hardware.ur:UrRobot",
+}
 """Called with the options; returns a Robot."""
 CAMERAS = {"sim": "sim.station:make_camera", "fake": "hardware.fake:FakeCamera"}
 """Called with `clock` (the robot's), `name` and the options; returns a Camera."""

@@ -198,7 +198,7 @@ class TestUrFailures(Benched):
 
     def test_brakes_and_local_control_are_named_at_connect(self):
         self.bench.power(5)
-        with pytest.raises(RobotFault, match="brakes on.*pendant"):
+        with pytest.raises(RobotFault, match=r"brakes on.*pendant"):
             self.make().connect()
         self.bench.power(7)
         self.bench.remote(False)
