@@ -167,6 +167,7 @@ class UrRobot:
         if unknown:
             raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: {', '.join(self.spec.parts)}")
         self._raise_failure()
+        self._fresh()
         sent: Command = {}
         if "arm" in command:
             sent["arm"] = self._anchored(command["arm"])

@@ -43,8 +43,9 @@ NOT_TRANSFORMED = 2
 """Type of force mode in which the force frame is as it is given."""
 
 
-_abandoned: list[Any] = []
-"""Clients that did not let go: to destroy one would wait for it with Python's lock held."""
+_abandoned: dict[str, list[Any]] = {}
+"""Clients that did not let go, by host. One whose data had stopped goes on reconnecting and sends its program again and again
+(the arm stands still), and to destroy it would wait for it with Python's lock held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,10 @@ class UrLink:
         """
         receive, control = _package("rtde_receive"), _package("rtde_control")
         self._reach()
+        if self._host in _abandoned:
+            raise DeviceError(
+                f"UR at {self._host}: an earlier connection of this program was lost and does not let go; start it again"
+            )
         try:
             self._receive = receive.RTDEReceiveInterface(self._host, self._set_up.rate_hz, VARIABLES)
             self.require_no_fault()
@@ -119,7 +124,7 @@ class UrLink:
             self.end_program()
         for client in (control, receive):
             if client is not None:
-                _disconnect(client)
+                self._disconnect(client)
 
     def end_program(self) -> bool:
         """Let the arm stand still by ending the program, and return whether the controller confirmed it.
@@ -229,6 +234,19 @@ class UrLink:
             f"{1 / self._set_up.watchdog_hz:g} s); call recover()"
         )
 
+    def _disconnect(self, client: Any) -> None:
+        """Let a vendor's client go; one that does not come back in time is left alone."""
+
+        def disconnect() -> None:
+            with contextlib.suppress(RuntimeError):  # it is gone already
+                client.disconnect()
+
+        thread = threading.Thread(target=disconnect, name="ur-disconnect", daemon=True)
+        thread.start()
+        thread.join(DISCONNECT_S)
+        if thread.is_alive():
+            _abandoned.setdefault(self._host, []).append(client)
+
     def _reach(self) -> None:
         for port in (RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORTS[1]):
             try:
@@ -245,17 +263,3 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(f"UR arms need the package ur_rtde ({error}): {PIP_LINE}") from error
-
-
-def _disconnect(client: Any) -> None:
-    """Let a vendor's client go; one that does not come back in time is left alone."""
-
-    def disconnect() -> None:
-        with contextlib.suppress(RuntimeError):  # it is gone already
-            client.disconnect()
-
-    thread = threading.Thread(target=disconnect, name="ur-disconnect", daemon=True)
-    thread.start()
-    thread.join(DISCONNECT_S)
-    if thread.is_alive():
-        _abandoned.append(client)

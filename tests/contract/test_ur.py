@@ -170,6 +170,12 @@ class TestUrFailures(Benched):
             with pytest.raises(DeviceError, match=r"newest state is .* s old"):
                 self.read_until_it_fails(robot)
             self.wait_for(lambda: not any(self.bench.state()["twist"]))
+            begin = time.monotonic()
+            robot.close()
+            assert time.monotonic() - begin < 20
+            with pytest.raises(DeviceError, match="does not let go; start it again"):  # the vendor's client reconnects for ever
+                robot.connect()
+            self.bench.unplug()
 
     def test_unplugged_it_says_so_and_can_be_stopped_and_closed(self):
         with self.connected() as robot:
