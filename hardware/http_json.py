@@ -56,7 +56,7 @@ class HttpJson:
         """Return the text of the reply to a POST of `body`, as JSON unless it is None.
 
         Raises:
-            DeviceError: If the server is gone, slow or says anything but 200; the message names it, the endpoint and the remedy.
+            DeviceError: If the server is gone, slow or says anything but 200; with the endpoint and the remedy.
         """
         timeout = self._timeout if timeout_s is None else timeout_s
         data = b"" if body is None else json.dumps(body, allow_nan=False).encode()

@@ -70,9 +70,7 @@ class EndpointConfig:
 class SerlEndpoints:
     """What a SERL client may ask of a robot. Everything that moves it goes through a `GoalFollower`."""
 
-    def __init__(
-        self, follower: GoalFollower, config: EndpointConfig, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, follower: GoalFollower, config: EndpointConfig, sleep: Callable[[float], None] = time.sleep) -> None:
         """Build the table of endpoints; `sleep` lets s pass while /jointreset waits and `follower` is ticked elsewhere."""
         parts = follower.robot.spec.parts
         if not isinstance(parts.get(config.arm), ArmSpec):
@@ -106,7 +104,7 @@ class SerlEndpoints:
             function = self._table.get(name)
             if function is None:
                 raise Refused(HTTPStatus.NOT_FOUND, f"no endpoint /{name}; there are: {', '.join(sorted(self._table))}")
-            value = function(_parsed(name, body))
+            value = function(_parsed(body))
         except Refused as refused:
             return refused.status, str(refused)
         except ValueError as error:
@@ -196,7 +194,7 @@ class SerlEndpoints:
         return f"Gripper to {opening:.2f}"
 
 
-def _parsed(name: str, body: bytes) -> Any:
+def _parsed(body: bytes) -> Any:
     """Return the JSON in `body`, None if it is empty."""
     if not body:
         return None

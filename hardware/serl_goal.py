@@ -127,7 +127,7 @@ class GoalFollower:
             self.fault = ""
 
     def _give_up_old(self, state: RobotState) -> None:
-        """Let arms whose client has fallen silent stay where they are. Fingers keep what they were told: they may hold something."""
+        """Let arms whose client has fallen silent stay where they are; fingers go on, they may hold something."""
         now = self.robot.clock.now()
         for part, since in list(self._set_at.items()):
             arm = state[part]

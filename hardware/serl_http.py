@@ -136,7 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            self._reply(HTTPStatus.BAD_REQUEST, f"give a body of at most {MAX_BODY_BYTES} bytes, with its Content-Length", close=True)
+            self._reply(
+                HTTPStatus.BAD_REQUEST, f"give a body of at most {MAX_BODY_BYTES} bytes, with its Content-Length", close=True
+            )
             return
         body = self.rfile.read(int(length))
         if "Origin" in self.headers:  # a web page in somebody's browser, which must not move the robot
@@ -159,5 +161,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data)
-
-

@@ -20,7 +20,7 @@ from robot_rl.types import ArmTarget, Command, GripperState, GripperTarget, Robo
 log = logging.getLogger(__name__)
 
 FRANKA_LOW = (-2.74, -1.78, -2.9, -3.04, -2.8, 0.54, -3.01)
-"""rad: the joints of an FR3, which are within those of a Panda except the fourth's upper end; for the record, not enforced here."""
+"""rad: an FR3's joints. They are for the record: the arm's own controller keeps them, not this driver."""
 FRANKA_HIGH = (2.74, 1.78, 2.9, -0.15, 2.8, 4.51, 3.01)
 """rad."""
 OPENING_STEP = 0.02
@@ -84,7 +84,8 @@ class SerlRobot:
             raise ConfigError(f"serl_server: gripper {gripper!r} is unknown; known: continuous, binary, none")
         if gripper_open_at == gripper_closed_at or not {gripper_open_at, gripper_closed_at} <= set(range(256)):
             raise ConfigError(
-                f"serl_server: gripper_open_at {gripper_open_at} and gripper_closed_at {gripper_closed_at} must be two numbers of 0..255"
+                f"serl_server: gripper_open_at {gripper_open_at} and gripper_closed_at {gripper_closed_at} "
+                "must be two numbers of 0..255"
             )
         arm = ArmSpec(
             num_joints=len(qpos_low),

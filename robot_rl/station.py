@@ -19,7 +19,9 @@ from robot_rl.specs import ArmSpec, RobotSpec
 
 ROBOTS = {
     "fake": "hardware.fake_station:make_robot",
+    "franka": "hardware.franka:FrankaRobot",
     "robotiq": "hardware.gripper_robotiq:RobotiqGripper",
+    "serl_server": "hardware.serl_server:SerlRobot",
     "sim": "sim.station:make_robot",
     "ur": "hardware.ur:UrRobot",
 }
