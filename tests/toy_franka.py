@@ -1,4 +1,4 @@
-"""franky's two classes that open connections, `Robot` and `Gripper`, over a kinematic arm; the rest of franky is the real one."""
+"""franky's two classes that open connections, `Robot` and `Gripper`, over a kinematic arm; the rest of franky is real."""
 
 from __future__ import annotations
 
