@@ -145,7 +145,7 @@ def test_numbers_are_turned_as_the_protocol_has_them():
     "numbers", [[0.0] * 7, [0.5] * 6, [math.inf, 0, 0, 1, 0, 0, 0], None, "posesss", [0, 0, 0, 9, 0, 0, 0]]
 )
 def test_a_pose_that_is_none_is_refused(numbers):
-    with pytest.raises(ValueError, match="pose|rotation"):
+    with pytest.raises(ValueError, match=r"pose|rotation"):
         pose_from(numbers)
 
 
@@ -299,13 +299,13 @@ def test_stop_tells_the_server_where_the_arm_is_and_recovery_is_asked_for():
     with SerlHttpServer(FakeRobot(), port=0) as server:
         robot = SerlRobot(server.url, clock=server.follower.robot.clock, timeout_s=10.0)
         robot.connect()
-        robot.command({"arm": ArmTarget(Pose(HOME.position + [0.1, 0, 0], HOME.quaternion))})
+        robot.command({"arm": ArmTarget(Pose(HOME.position + np.array([0.1, 0, 0]), HOME.quaternion))})
         robot.stop()
         target = server.follower._goal["arm"]
         assert isinstance(target, ArmTarget)
         assert target.pose.distance(HOME)[0] < 1e-6
         server.follower.fault = "reflex"
-        with pytest.raises(DeviceError, match="HTTP 503.*reflex"):
+        with pytest.raises(DeviceError, match=r"HTTP 503.*reflex"):
             robot.command({"arm": ArmTarget(HOME)})
         with pytest.raises(DeviceError, match="HTTP 403"):
             robot.recover()
