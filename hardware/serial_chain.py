@@ -13,7 +13,7 @@ POSITION_DAMPING = 0.01
 """m/rad: below this lever a joint is not asked to move the tool."""
 ROTATION_DAMPING = 0.03
 """rad/rad."""
-ROTATION_WEIGHT = 0.02
+ROTATION_WEIGHT = 0.002
 """m that a turn of one rad is worth when two poses are compared, neither of which is the one wanted."""
 MAX_STEP = 0.2
 """rad a joint may turn in one iteration: further away the linear model does not hold."""
