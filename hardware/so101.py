@@ -8,24 +8,24 @@ joints and nearly the same lengths.
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 from pathlib import Path
 
 from hardware.serial_chain import Hinge, SerialChain
 from hardware.serial_port import known_ports
+from hardware.servo_arm import ArmModel, build_servo_robot, servo_limits
 from hardware.servo_bus import feetech_bus
-from hardware.servo_calibration import JointCalibration, load_calibration
+from hardware.servo_calibration import load_calibration
 from hardware.servo_leader import ServoJointReader
-from hardware.servo_parts import ServoPart, limits_of
-from hardware.servo_robot import ServoConfig, ServoRobot
+from hardware.servo_robot import ServoRobot
 from hardware.teleop_leader import LeaderArm
 from robot_rl.errors import ConfigError
 from robot_rl.protocols import Clock
-from robot_rl.specs import ArmSpec, GripperSpec
 
 ARM_JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll")
 JOINTS = (*ARM_JOINTS, "gripper")
 """In order of their ids, 1 to 6, as the assembly guide gives them; LeRobot's names."""
+TURNING = ("wrist_roll",)
+"""Joints without stops."""
 CHAIN = SerialChain(
     (
         Hinge((0.0388353, 0.0, 0.0624), (math.pi, 0.0, -math.pi)),
@@ -40,12 +40,18 @@ CHAIN = SerialChain(
 down, x points away from the base, as for every arm here."""
 DOWN = (0.0, -0.4, 0.6, math.pi / 2 - 0.2, 0.0)
 """[5], rad: the gripper points straight down in front of the arm."""
-STALL_TORQUE = 1.9
-"""Nm: 19.5 kg cm at 7.4 V, from the STS3215's data sheet. The version for 12 V has half as much again."""
-LEVER = 0.25
-"""m from the shoulder to a tool in the middle of the workspace."""
-MAX_SPRING = (0.04, 0.4)
-"""m and rad that a target may be away from a blocked tool; gravity alone bends the arm by a centimetre or two."""
+SO101 = ArmModel(
+    joints=ARM_JOINTS,
+    chain=CHAIN,
+    gripper="gripper",
+    workspace_low=(0.08, -0.30, 0.0),
+    workspace_high=(0.42, 0.30, 0.35),
+    max_tilt=math.pi / 2,
+    stall_torque=1.9,  # 19.5 kg cm at 7.4 V, from the STS3215's data sheet; the version for 12 V has half as much again
+    lever=0.25,
+    max_spring=(0.04, 0.4),  # gravity alone bends the arm by a centimetre or two
+    gripper_width=0.1,
+)
 CALIBRATION = "stations/so101_calibration.json"
 LEADER_CALIBRATION = "stations/so101_leader_calibration.json"
 
@@ -54,11 +60,8 @@ def make_so101(
     port: str,
     calibration: str = CALIBRATION,
     name: str = "so101",
-    torque_limit: float = 0.6,
-    gripper_torque_limit: float = 0.4,
-    max_reference_error_rad: float = 0.3,
     clock: Clock | None = None,
-    **servo: float | bool,
+    **options: float | bool,
 ) -> ServoRobot:
     """Return an SO-100 or SO-101, not connected, with the parts `arm` and `gripper`.
 
@@ -66,34 +69,14 @@ def make_so101(
         port: The bus adapter, `/dev/serial/by-id/...` or `/dev/ttyACM0`.
         calibration: File made by launch/calibrate_servos.py, or by LeRobot.
         name: For messages.
-        torque_limit: Share of the stall torque that the joints of the arm may use.
-        gripper_torque_limit: The same of the gripper.
-        max_reference_error_rad: How far a joint's goal may be from where it is.
         clock: Of the station; None: the wall's.
-        **servo: Settings of ServoConfig.
+        **options: Of ServoLimits and ServoConfig.
 
     Raises:
-        ConfigError: If the calibration is missing or does not fit, or a setting is wrong.
+        ConfigError: If the calibration is missing or does not fit, or an option is wrong.
     """
-    known = [each.name for each in fields(ServoConfig)]
-    if unknown := set(servo) - set(known):
-        raise ConfigError(f"so101 has no setting {unknown.pop()!r}; it has: {', '.join(known)}")
-    for what, share in (("torque_limit", torque_limit), ("gripper_torque_limit", gripper_torque_limit)):
-        if not 0 < share <= 1:
-            raise ConfigError(f"so101 {what} {share:g} is not a share of the stall torque, in 0..1")
     joints = load_calibration(calibration, JOINTS)
-    arm = {joint: joints[joint] for joint in ARM_JOINTS}
-    parts = {
-        "arm": ServoPart(_arm_spec(arm, torque_limit), arm, torque_limit, max_reference_error_rad, CHAIN),
-        "gripper": ServoPart(
-            GripperSpec(max_width=0.1, max_speed=2.0),
-            {"gripper": joints["gripper"]},
-            gripper_torque_limit,
-            max_reference_error_rad,
-        ),
-    }
-    bus = feetech_bus(port, {joint.id: joint_name for joint_name, joint in joints.items()})
-    return ServoRobot(name, bus, parts, ServoConfig(**servo), clock)  # type: ignore[arg-type]
+    return build_servo_robot(name, lambda names: feetech_bus(port, names), joints, servo_limits(options), SO101, clock)
 
 
 def open_leader(port: str | None = None) -> LeaderArm:
@@ -114,23 +97,6 @@ def make_leader(port: str, calibration: str | Path) -> LeaderArm:
     bus = feetech_bus(port, {joint.id: f"leader {name}" for name, joint in joints.items()})
     arm = tuple(joints[name] for name in ARM_JOINTS)
     return LeaderArm(ServoJointReader(bus, arm, joints["gripper"]), kinematics=CHAIN.forward, name="so101 leader")
-
-
-def _arm_spec(joints: dict[str, JointCalibration], torque_limit: float) -> ArmSpec:
-    low, high = limits_of(joints)
-    force = torque_limit * STALL_TORQUE / LEVER
-    return ArmSpec(
-        num_joints=len(joints),
-        qpos_low=low,
-        qpos_high=high,
-        workspace_low=(0.08, -0.30, 0.0),
-        workspace_high=(0.42, 0.30, 0.35),
-        max_tcp_speed=0.25,
-        max_tcp_angular_speed=1.5,
-        max_tilt=math.pi / 2,
-        stiffness=(force / MAX_SPRING[0], torque_limit * STALL_TORQUE / MAX_SPRING[1]),
-        max_spring=MAX_SPRING,
-    )
 
 
 def _only_port() -> str:

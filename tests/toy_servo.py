@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from hardware.clock import ManualClock
+from hardware.fake_dynamixel import fake_dynamixel_bus
 from hardware.fake_feetech import fake_feetech_bus
 from hardware.servo_calibration import JointCalibration, save_calibration
 from hardware.so101 import DOWN, JOINTS, make_so101
@@ -17,6 +18,12 @@ SO101 = {
     name: JointCalibration(number, 0, 10 * number - 33, low, high)
     for number, (name, (low, high)) in enumerate(zip(JOINTS, RANGES, strict=True), start=1)
 }
+
+MANIPULATOR = {
+    **{f"joint{number}": JointCalibration(10 + number, 0, 7 * number, 700 + number, 3400 - number) for number in range(1, 5)},
+    "gripper": JointCalibration(15, 0, 0, 1200, 2900),
+}
+"""Of an OpenMANIPULATOR-X."""
 
 
 def place(bus, calibration, qpos):
@@ -32,6 +39,15 @@ def fake_so101(clock, calibration=None):
     for joint in calibration.values():
         bus.servos[joint.id].set("homing_offset", joint.homing_offset)
     place(bus, calibration, dict(zip(JOINTS, (*DOWN, 0.0), strict=True)))
+    return bus
+
+
+def fake_manipulator(clock):
+    """Return a bus of five Dynamixels that are calibrated, the tool straight down in front of the base."""
+    bus = fake_dynamixel_bus([joint.id for joint in MANIPULATOR.values()], clock)
+    for joint in MANIPULATOR.values():
+        bus.servos[joint.id].set("homing_offset", joint.homing_offset)
+    place(bus, MANIPULATOR, {"joint1": 0.0, "joint2": -0.4, "joint3": 0.6, "joint4": np.pi / 2 - 0.2, "gripper": 0.0})
     return bus
 
 
