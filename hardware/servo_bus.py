@@ -207,7 +207,7 @@ class ServoBus:
                 also = f"; ids that answer instead: {found}" if found else ""
                 raise DeviceError(
                     f"no answer from {self.called(servo)} at {self._port.baudrate} baud{also}; check power, cables, baud rate "
-                    "and ids (launch/calibrate_servos.py --set-id gives a servo its id)"
+                    "and ids"
                 )
             if model not in self.table.models:
                 known = ", ".join(f"{name} ({number})" for number, name in self.table.models.items())

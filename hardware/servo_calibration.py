@@ -18,7 +18,7 @@ MIN_RANGE_RAD = 0.3
 
 @dataclass(frozen=True, slots=True)
 class JointCalibration:
-    """Of one servo. The angle is zero in the middle of the range, as in LeRobot's degrees and in the arm's URDF file."""
+    """Of one servo. Without `zero` the angle is zero in the middle of the range, as LeRobot's degrees are."""
 
     id: int
     drive_mode: int = 0
@@ -28,6 +28,8 @@ class JointCalibration:
     range_min: int = 0
     """Counts after the homing offset."""
     range_max: int = COUNTS_PER_TURN - 1
+    zero: int | None = None
+    """Counts at which the angle is zero; None: the middle of the range."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.range_min < self.range_max < COUNTS_PER_TURN:
@@ -43,16 +45,21 @@ class JointCalibration:
     @property
     def limits(self) -> tuple[float, float]:
         """Least and greatest angle, rad."""
-        half = (self.range_max - self.range_min) / 2 * RAD_PER_COUNT
-        return -half, half
+        low, high = sorted((self.angle(self.range_min), self.angle(self.range_max)))
+        return low, high
+
+    @property
+    def origin(self) -> float:
+        """Counts at which the angle is zero."""
+        return (self.range_min + self.range_max) / 2 if self.zero is None else float(self.zero)
 
     def angle(self, position: float) -> float:
         """Return rad for counts."""
-        return self.sign * (position - (self.range_min + self.range_max) / 2) * RAD_PER_COUNT
+        return self.sign * (position - self.origin) * RAD_PER_COUNT
 
     def position(self, angle: float) -> int:
         """Return counts for rad, inside the range."""
-        counts = (self.range_min + self.range_max) / 2 + self.sign * angle / RAD_PER_COUNT
+        counts = self.origin + self.sign * angle / RAD_PER_COUNT
         return min(max(round(counts), self.range_min), self.range_max)
 
     def opening(self, position: float) -> float:
@@ -90,20 +97,29 @@ def load_calibration(path: str | Path, joints: tuple[str, ...]) -> dict[str, Joi
 
 
 def save_calibration(path: str | Path, calibration: Mapping[str, JointCalibration]) -> None:
-    """Write a calibration as JSON, as LeRobot does."""
-    content = {name: asdict(joint) for name, joint in calibration.items()}
+    """Write a calibration as JSON; LeRobot reads it too, unless a joint has a `zero`."""
+    content = {
+        name: {key: value for key, value in asdict(joint).items() if value is not None} for name, joint in calibration.items()
+    }
     Path(path).write_text(json.dumps(content, indent=4) + "\n")
 
 
 class Calibrator:
     """Makes a calibration of limp servos: `begin` with the arm in the middle of its range, then `watch` while a hand moves it."""
 
-    def __init__(self, bus: ServoBus, turning: tuple[str, ...] = ()) -> None:
-        """Calibrate all servos of `bus`, which is connected; `turning` joints have no stops and get the whole turn."""
-        self._bus, self._turning = bus, turning
+    def __init__(self, bus: ServoBus, turning: tuple[str, ...] = (), *, is_zero_first: bool = False) -> None:
+        """Calibrate all servos of `bus`, which is connected.
+
+        Args:
+            bus: The servos.
+            turning: Joints without stops, which get the whole turn.
+            is_zero_first: Whether all angles are zero where `begin` finds the arm; else in the middle of the ranges.
+        """
+        self._bus, self._turning, self._is_zero_first = bus, turning, is_zero_first
         self._offset: dict[int, int] = {}
         self._low: dict[int, int] = {}
         self._high: dict[int, int] = {}
+        self._zero: dict[int, int] = {}
 
     def release(self) -> None:
         """Make the servos limp: hold the arm."""
@@ -135,6 +151,7 @@ class Calibrator:
             self._offset[servo] = offset
         self._low = self._bus.read_all("position", self._bus.names)
         self._high = dict(self._low)
+        self._zero = dict(self._low) if self._is_zero_first else {}
 
     def watch(self) -> dict[str, tuple[int, int, int]]:
         """Look once; return least, present and greatest position of every joint, counts."""
@@ -158,8 +175,9 @@ class Calibrator:
         return calibration
 
     def _joint(self, servo: int, name: str) -> JointCalibration:
+        zero = self._zero.get(servo)
         if name in self._turning:
-            return JointCalibration(servo, 0, self._offset[servo], 0, COUNTS_PER_TURN - 1)
+            return JointCalibration(servo, 0, self._offset[servo], 0, COUNTS_PER_TURN - 1, zero)
         low, high = self._low[servo], self._high[servo]
         if (high - low) * RAD_PER_COUNT < MIN_RANGE_RAD:
             raise DeviceError(f"{name} was moved by {(high - low) * RAD_PER_COUNT:.2f} rad only; move it from stop to stop")
@@ -168,4 +186,4 @@ class Calibrator:
             raise DeviceError(
                 f"{name} crossed the encoder's seam ({low}..{high}, {turn:.0%} of a turn); begin nearer the middle of its range"
             )
-        return JointCalibration(servo, 0, self._offset[servo], low, high)
+        return JointCalibration(servo, 0, self._offset[servo], low, high, zero)

@@ -15,8 +15,8 @@ from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, q
 from robot_rl.registry import resolve
 from robot_rl.types import DeviceInput
 
-LEADERS: dict[str, str] = {}
-"""Known leader arms: functions without arguments that return an InputDevice."""
+LEADERS: dict[str, str] = {"so101": "hardware.so101:open_leader"}
+"""Known leader arms: functions that return an InputDevice, called with the port that stands behind `@`, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +188,21 @@ class ScriptedJoints:
 
 
 def open_leader(selected: str | None = None) -> object:
-    """Return the leader arm that `selected` names: of LEADERS, or `package.module:function`, which returns an InputDevice.
+    """Return the leader arm that `selected` names.
+
+    Args:
+        selected: One of LEADERS, with `@` and its port where there are several (`so101@/dev/ttyACM1`); or
+            `package.module:function`, which returns an InputDevice.
 
     Raises:
         ConfigError: If it is unknown, or nothing is selected.
     """
     if selected is None:
-        known = ", ".join(sorted(LEADERS)) or "none yet"
+        known = ", ".join(sorted(LEADERS))
         raise ConfigError(f"which leader arm? known: {known}; or leader:package.module:function, which returns a LeaderArm")
-    return resolve(selected, LEADERS, "leader arm")()
+    name, _, port = selected.partition("@")
+    opener = resolve(name, LEADERS, "leader arm")
+    return opener(port or None) if name in LEADERS else opener()
 
 
 def _within(vector: np.ndarray) -> list[float]:

@@ -73,7 +73,7 @@ case "${1:-train}" in
     ;;
   test)
     make_venv
-    install test ".[cockpit,dev,dmc,export,formats,franka,gymnasium-robotics,opencv,robotiq,teleop,ur,vision]"
+    install test ".[cockpit,dev,dmc,export,formats,franka,gymnasium-robotics,opencv,robotiq,servo,teleop,ur,vision]"
     [[ -e .venv/.ready-train ]] || check_rendering
     check_browser
     touch .venv/.ready-train .venv/.ready-pixels .venv/.ready-test

@@ -18,11 +18,13 @@ from robot_rl.registry import resolve
 from robot_rl.specs import ArmSpec, RobotSpec
 
 ROBOTS = {
+    "dynamixel": "hardware.dynamixel:make_dynamixel",
     "fake": "hardware.fake_station:make_robot",
     "franka": "hardware.franka:FrankaRobot",
     "robotiq": "hardware.gripper_robotiq:RobotiqGripper",
     "serl_server": "hardware.serl_server:SerlRobot",
     "sim": "sim.station:make_robot",
+    "so101": "hardware.so101:make_so101",
     "ur": "hardware.ur:UrRobot",
 }
 """Called with the options; returns a Robot."""

@@ -54,7 +54,7 @@ def test_every_dependency_is_pinned():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {canonical(line.partition("==")[0]) for line in lines if "==" in line and not line.startswith("#")}
     extras = PROJECT["project"]["optional-dependencies"]
-    chosen = ("cockpit", "dev", "dmc", "formats", "gymnasium-robotics", "teleop", "vision")
+    chosen = ("cockpit", "dev", "dmc", "formats", "gymnasium-robotics", "servo", "teleop", "vision")
     installed_by_make = REQUIRED | set().union(*(names(extras[name]) for name in chosen))
     assert installed_by_make <= pinned
 

@@ -144,7 +144,7 @@ def test_a_mistake_is_reported_with_its_key_and_what_is_allowed(load, text, mess
         (
             'driver = "fake"\n\n[work',
             'driver = "fak"\n\n[work',
-            r"\[robot\] driver: unknown robot driver 'fak' .*known: fake",
+            r"\[robot\] driver: unknown robot driver 'fak' .*known: .*fake",
         ),
         (
             "height = 20",
