@@ -28,7 +28,7 @@ OPEN_MANIPULATOR_X = ArmModel(
             Hinge((0.024, 0.0, 0.128), axis=Y),
             Hinge((0.124, 0.0, 0.0), axis=Y),
         ),
-        Hinge((0.126, 0.0, 0.0), (0.0, math.pi / 2, 0.0)),
+        Hinge((0.126, 0.0, 0.0), (0.0, -math.pi / 2, math.pi)),
     ),
     gripper="gripper",
     workspace_low=(0.10, -0.25, 0.0),

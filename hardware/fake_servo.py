@@ -48,7 +48,7 @@ class FakeServo:
     def get(self, name: str) -> int:
         """Return a register."""
         register = self.table[name]
-        return register.decode(self.memory[register.address : register.address + register.size])
+        return register.decode(bytes(self.memory[register.address : register.address + register.size]))
 
     def set(self, name: str, value: int) -> None:
         """Set a register."""

@@ -1,4 +1,4 @@
-"""A bus of servos that are not there, behind a pseudo-terminal: what a driver opens is a serial port, and what it hears are packets."""
+"""A bus of servos that are not there, behind a pseudo-terminal: drivers open a serial port, and hear packets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Wire(Protocol):
 
 
 class FakeServoBus:
-    """Answers on `path` from a thread, until `unplug` or `close`. Motors move by as much as `clock` moved between two packets."""
+    """Answers on `path` from a thread, until `unplug` or `close`. Motors move as far as `clock` does between two packets."""
 
     def __init__(self, wire: Wire, table: ServoTable, ids: Iterable[int], clock: Clock) -> None:
         self.servos = {servo: FakeServo(table, servo) for servo in ids}

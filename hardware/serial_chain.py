@@ -1,4 +1,4 @@
-"""Kinematics of a chain of hinges: where its tool is, and which joint angles bring it somewhere, exactly or as nearly as it can."""
+"""Kinematics of a chain of hinges: where its tool is, and which joint angles bring it somewhere, or as near as it can."""
 
 from __future__ import annotations
 

@@ -11,8 +11,10 @@ from hardware.serial_port import GONE, SerialPort, import_sdk
 from hardware.servo_table import DYNAMIXEL_X, FEETECH_STS, ServoTable
 from robot_rl.errors import DeviceError
 
-SUCCESS, CORRUPT = 0, -7
-"""Results of both SDKs' packet handlers."""
+SUCCESS = 0
+"""Result of both SDKs' packet handlers; those of failures differ."""
+CORRUPT = -1_000_000
+"""Ours: an answer of another length than was asked for, which the SDKs let pass."""
 ALERT = 0x80
 """Bit of a Dynamixel's error byte: register `faults` has something."""
 NUM_TRIES = 3
@@ -180,9 +182,7 @@ class ServoBus:
                     return block
             silent = [self.called(servo) for servo in ids if not self._answers(servo)]
         if silent:
-            raise DeviceError(
-                f"no answer from {', '.join(silent)}; check its cable on both sides, its power, and its id ({len(ids)} expected)"
-            )
+            raise DeviceError(f"no answer from {', '.join(silent)}; check its cable on both sides, its power, and its id")
         raise DeviceError(
             f"answers on {self._port.path} are damaged ({self._said(result)}), three times in a row; "
             "two servos may have the same id, or the cable is too long or loose"
@@ -254,7 +254,8 @@ class ServoBus:
         return tuple(name for bit, name in self.table.faults.items() if error >> bit & 1)
 
     def _said(self, result: int) -> str:
-        return self._packets.getTxRxResult(result).removeprefix("[TxRxResult] ").rstrip("!")
+        said = self._packets.getTxRxResult(result).removeprefix("[TxRxResult] ").rstrip("!")
+        return said or "an answer of the wrong length"
 
 
 def feetech_bus(path: str, names: Mapping[int, str], baudrate: int = FEETECH_STS.baudrate) -> ServoBus:

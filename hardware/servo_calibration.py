@@ -1,4 +1,4 @@
-"""Calibration of bus servos: which count of which servo is which angle, kept in a file as LeRobot writes it, and made by hand."""
+"""Calibration of bus servos: which count of which servo is which angle, in a file as LeRobot writes it, made by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class JointCalibration:
 
     def __post_init__(self) -> None:
         if not 0 <= self.range_min < self.range_max < COUNTS_PER_TURN:
-            raise ConfigError(f"servo {self.id}: range {self.range_min}..{self.range_max} is not within 0..{COUNTS_PER_TURN - 1}")
+            raise ConfigError(
+                f"servo {self.id}: range {self.range_min}..{self.range_max} is not within 0..{COUNTS_PER_TURN - 1}"
+            )
         if self.drive_mode not in (0, 1):
             raise ConfigError(f"servo {self.id}: drive_mode {self.drive_mode} is neither 0 nor 1")
 
@@ -80,7 +82,9 @@ def load_calibration(path: str | Path, joints: tuple[str, ...]) -> dict[str, Joi
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no calibration here; make one: python launch/calibrate_servos.py --help") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} is not a calibration ({error}); make one: python launch/calibrate_servos.py --help") from error
+        raise ConfigError(
+            f"{path} is not a calibration ({error}); make one: python launch/calibrate_servos.py --help"
+        ) from error
     if not isinstance(content, dict) or set(joints) - set(content):
         found = ", ".join(content) if isinstance(content, dict) else "no joints"
         raise ConfigError(f"{path}: joints {', '.join(joints)} are wanted; it has {found}")
@@ -105,7 +109,7 @@ def save_calibration(path: str | Path, calibration: Mapping[str, JointCalibratio
 
 
 class Calibrator:
-    """Makes a calibration of limp servos: `begin` with the arm in the middle of its range, then `watch` while a hand moves it."""
+    """Makes a calibration of limp servos: `begin` with the arm in the middle, then `watch` while a hand moves it."""
 
     def __init__(self, bus: ServoBus, turning: tuple[str, ...] = (), *, is_zero_first: bool = False) -> None:
         """Calibrate all servos of `bus`, which is connected.
@@ -144,7 +148,9 @@ class Calibrator:
             self._bus.write("max_position", servo, COUNTS_PER_TURN - 1)
         for servo, position in self._bus.read_all("position", self._bus.names).items():
             if not 0 <= position < COUNTS_PER_TURN:
-                raise DeviceError(f"{self._bus.called(servo)} has turned more than once ({position}); switch its power off and on")
+                raise DeviceError(
+                    f"{self._bus.called(servo)} has turned more than once ({position}); switch its power off and on"
+                )
             offset = (HALF_TURN - position) * table.homing_sign
             offset = min(max(offset, 1 - HALF_TURN), HALF_TURN - 1)  # Feetech's sign bit leaves eleven bits
             self._bus.write("homing_offset", servo, offset)

@@ -172,7 +172,7 @@ class ServoRobot:
     def _trouble(self, reading: ServoReading, *, is_powered: bool) -> str:
         """Return what is wrong with a servo and what helps, or nothing."""
         if reading.faults:
-            return f"{', '.join(reading.faults)}; relieve it, let it cool, and connect anew after switching its power off and on"
+            return f"{', '.join(reading.faults)}; relieve it, let it cool, switch its power off and on, and connect anew"
         if is_powered and not reading.is_powered:
             return "its motor is off: it restarted, as after a dip in voltage; check the power supply and its plugs"
         if reading.temperature_c > self._config.max_temperature_c:

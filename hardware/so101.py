@@ -36,8 +36,8 @@ CHAIN = SerialChain(
     ),
     Hinge((-0.0079, -0.000218121, -0.0981274), (math.pi, 0.0, 0.0)),
 )
-"""`gripper_frame_link` of the URDF file, turned by half a turn about its z axis, which is the gripper's direction: with the tool
-down, x points away from the base, as for every arm here."""
+"""`gripper_frame_link` of the URDF file, by half a turn about its z axis, which is the gripper's direction: with the tool down,
+x points away from the base, as for every arm here."""
 DOWN = (0.0, -0.4, 0.6, math.pi / 2 - 0.2, 0.0)
 """[5], rad: the gripper points straight down in front of the arm."""
 SO101 = ArmModel(

@@ -1,4 +1,4 @@
-"""Arms of servos that are not there, for tests: a bus on a pseudo-terminal, its calibration, and the real SDK in front of it."""
+"""Arms of servos that are not there, for tests: a bus on a pseudo-terminal, and its calibration."""
 
 from __future__ import annotations
 

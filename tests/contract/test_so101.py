@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 from contract.robot_contract import RobotContract
 from toy_servo import SO101, fake_so101
@@ -11,8 +9,6 @@ from toy_servo import SO101, fake_so101
 from hardware.clock import ManualClock
 from hardware.servo_calibration import save_calibration
 from hardware.so101 import make_so101
-
-pytest.importorskip("scservo_sdk", reason="pip install feetech-servo-sdk")
 
 
 class TestSO101Robot(RobotContract):
