@@ -120,6 +120,8 @@ class LeaderArm:
             reading = self._reader.read()
         except OSError as error:
             raise DeviceError(f"{self.name} is gone ({error}); check its cable and power") from error
+        except DeviceError as error:
+            raise DeviceError(f"{self.name}: {error}") from error
         if not np.all(np.isfinite(reading.qpos)):
             raise DeviceError(f"{self.name} reads joints {reading.qpos.tolist()} rad; check its encoders")
         motion, opening = self._motion(reading.qpos), self._opening(reading.opening)
