@@ -9,7 +9,7 @@ from pathlib import Path
 from hardware.serial_chain import Hinge, SerialChain
 from hardware.servo_arm import ArmModel, build_servo_robot, servo_limits
 from hardware.servo_bus import dynamixel_bus
-from hardware.servo_calibration import load_calibration
+from hardware.servo_calibration import JointCalibration, load_calibration
 from hardware.servo_leader import ServoJointReader
 from hardware.servo_robot import ServoRobot
 from hardware.servo_table import DYNAMIXEL_X
@@ -37,6 +37,13 @@ OPEN_MANIPULATOR_X = ArmModel(
     stall_torque=4.1,  # XM430-W350 at 12 V, from its e-manual
     lever=0.28,
     max_spring=(0.04, 0.4),
+    nominal={  # ranges of the URDF file about its zero, at 2048; ids of the e-manual
+        "joint1": JointCalibration(11, 0, 0, 205, 3891, 2048),
+        "joint2": JointCalibration(12, 0, 0, 881, 3072, 2048),
+        "joint3": JointCalibration(13, 0, 0, 1434, 2949, 2048),
+        "joint4": JointCalibration(14, 0, 0, 881, 3379, 2048),
+        "gripper": JointCalibration(15, 0, 0, 1400, 2700),
+    },
     gripper_width=0.075,  # "Gripper Stroke 20~75 mm" of its e-manual
 )
 """Robotis' OpenMANIPULATOR-X, frames of its URDF file (open_manipulator_x_arm.urdf.xacro), the tool's z axis turned into the
@@ -67,15 +74,16 @@ def make_dynamixel(
         **options: Of ServoLimits and ServoConfig.
 
     Raises:
-        ConfigError: If the calibration is missing or does not fit, or an option is wrong.
+        ConfigError: If the calibration does not fit (or that of a hand is missing), or an option is wrong.
     """
     model = None if arm is None else resolve(arm, ARMS, "arm of Dynamixels")
     if model is not None and not isinstance(model, ArmModel):
         raise ConfigError(f"arm {arm!r} is a {type(model).__name__}; give an ArmModel")
     named = () if model is None else (*model.joints, *([model.gripper] if model.gripper else []))
-    joints = load_calibration(calibration, _joints_in(calibration, named))
-    limits = servo_limits(options)
-    return build_servo_robot(name, lambda names: dynamixel_bus(port, names, baudrate), joints, limits, model, clock)
+    joints, limits = _joints_in(calibration, named), servo_limits(options)
+    return build_servo_robot(
+        name, lambda names: dynamixel_bus(port, names, baudrate), calibration, joints, limits, model, clock
+    )
 
 
 def make_leader(port: str, calibration: str | Path, arm: str, baudrate: int = DYNAMIXEL_X.baudrate) -> LeaderArm:

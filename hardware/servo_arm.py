@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from hardware.serial_chain import SerialChain
 from hardware.servo_bus import ServoBus
-from hardware.servo_calibration import JointCalibration
+from hardware.servo_calibration import JointCalibration, load_calibration
 from hardware.servo_parts import ServoPart, limits_of
 from hardware.servo_robot import ServoConfig, ServoRobot
 from robot_rl.errors import ConfigError
@@ -36,6 +37,8 @@ class ArmModel:
     """m from the shoulder to a tool in the middle of the workspace."""
     max_spring: tuple[float, float]
     """m and rad that a target may be away from a blocked tool."""
+    nominal: Mapping[str, JointCalibration]
+    """Ids and ranges that its maker gives, for the limits of an arm that is not calibrated yet and cannot be connected."""
     gripper_width: float
     """m between the fingers when open."""
     max_tcp_speed: float = 0.25
@@ -78,12 +81,26 @@ def servo_limits(options: Mapping[str, float | bool]) -> ServoLimits:
 def build_servo_robot(
     name: str,
     make_bus: Callable[[Mapping[int, str]], ServoBus],
-    joints: Mapping[str, JointCalibration],
+    calibration: str,
+    joints: tuple[str, ...],
     limits: ServoLimits,
     model: ArmModel | None,
     clock: Clock | None,
 ) -> ServoRobot:
-    """Return a robot, not connected: of `joints`, those that `model` names are `arm` and `gripper`, and others are `hand`."""
+    """Return a robot, not connected: of `joints`, those that `model` names are `arm` and `gripper`, and others are `hand`.
+
+    An arm without a calibration file can be built, as its maker describes it, so that a station can be looked at before
+    anything is plugged in; it says so when it is connected.
+    """
+    nominal = None if model is None or Path(calibration).exists() else model.nominal
+    calibrated = load_calibration(calibration, joints) if nominal is None else nominal
+    parts = servo_parts(calibrated, limits, model)
+    bus = make_bus({joint.id: joint_name for joint_name, joint in calibrated.items()})
+    return ServoRobot(name, bus, parts, limits.config, clock, uncalibrated=None if nominal is None else calibration)
+
+
+def servo_parts(joints: Mapping[str, JointCalibration], limits: ServoLimits, model: ArmModel | None) -> dict[str, ServoPart]:
+    """Return the parts of a robot with these joints."""
     parts: dict[str, ServoPart] = {}
     error = limits.max_reference_error_rad
     taken: tuple[str, ...] = ()
@@ -100,8 +117,7 @@ def build_servo_robot(
     if hand := {joint: calibration for joint, calibration in joints.items() if joint not in taken}:
         low, high = limits_of(hand)
         parts["hand"] = ServoPart(JointSpec(low, high, limits.config.max_qvel), hand, limits.gripper_torque_limit, error)
-    bus = make_bus({joint.id: joint_name for joint_name, joint in joints.items()})
-    return ServoRobot(name, bus, parts, limits.config, clock)
+    return parts
 
 
 def arm_spec(model: ArmModel, joints: Mapping[str, JointCalibration], torque_limit: float) -> ArmSpec:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 STOP_TRIES = 3
 STOP_WAIT_S = 1.0
 """s that a stop waits for the bus: longer than the longest transaction, three lost answers and a look who is silent."""
+FRESH_S = 0.01
+"""s for which a reading is good enough to bound a goal by: an environment reads, and commands at once."""
 RANGE_SLACK_RAD = 0.2
 """How far outside its calibrated range a joint may be found: soft stops give."""
 
@@ -59,8 +61,10 @@ class ServoRobot:
         parts: Mapping[str, ServoPart],
         config: ServoConfig | None = None,
         clock: Clock | None = None,
+        uncalibrated: str | None = None,
     ) -> None:
-        """Describe the robot; nothing is opened."""
+        """Describe the robot; nothing is opened. One that is `uncalibrated`, for want of this file, cannot be connected."""
+        self._uncalibrated = uncalibrated
         self.spec = RobotSpec(name, {part: description.spec for part, description in parts.items()})
         self.clock: Clock = WallClock() if clock is None else clock
         self._bus, self._parts, self._config = bus, dict(parts), config or ServoConfig()
@@ -68,6 +72,7 @@ class ServoRobot:
             joint.id: joint for part in parts.values() for joint in part.joints.values()
         }
         self._is_connected = False
+        self._newest: tuple[float, dict[int, ServoReading]] | None = None
 
     def connect(self) -> None:
         """Open the bus, check servos and calibration, and hold where the robot is; idempotent.
@@ -78,7 +83,13 @@ class ServoRobot:
         with self._bus.lock:
             if self._is_connected:
                 return
+            if self._uncalibrated is not None:
+                raise DeviceError(
+                    f"{self.spec.name}: {self._uncalibrated}: no calibration here; make one: "
+                    "python launch/calibrate_servos.py --help"
+                )
             self._bus.connect()
+            self._newest = None
             try:
                 self._check_calibration()
                 self._is_connected = True
@@ -91,8 +102,10 @@ class ServoRobot:
     def read(self) -> RobotState:
         """Return the newest state of every part. Raises DeviceError if a servo is silent, unwell or has let go."""
         self._require_connection()
-        readings = self._read()
-        stamp = self.clock.now()
+        with self._bus.lock:
+            readings = self._read()
+            stamp = self.clock.now()
+            self._newest = stamp, readings
         return {name: part.state(readings, stamp) for name, part in self._parts.items()}
 
     def command(self, command: Command) -> Command:
@@ -105,7 +118,9 @@ class ServoRobot:
         if unknown := set(command) - set(self._parts):
             raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: {', '.join(self._parts)}")
         with self._bus.lock:
-            readings = self._read()
+            newest = self._newest
+            is_fresh = newest is not None and self.clock.now() - newest[0] <= FRESH_S
+            readings = newest[1] if newest is not None and is_fresh else self._read()
             goals: dict[int, int] = {}
             sent: Command = {}
             for name, target in command.items():

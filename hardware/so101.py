@@ -14,7 +14,7 @@ from hardware.serial_chain import Hinge, SerialChain
 from hardware.serial_port import known_ports
 from hardware.servo_arm import ArmModel, build_servo_robot, servo_limits
 from hardware.servo_bus import feetech_bus
-from hardware.servo_calibration import load_calibration
+from hardware.servo_calibration import JointCalibration, load_calibration
 from hardware.servo_leader import ServoJointReader
 from hardware.servo_robot import ServoRobot
 from hardware.teleop_leader import LeaderArm
@@ -50,6 +50,14 @@ SO101 = ArmModel(
     stall_torque=1.9,  # 19.5 kg cm at 7.4 V, from the STS3215's data sheet; the version for 12 V has half as much again
     lever=0.25,
     max_spring=(0.04, 0.4),  # gravity alone bends the arm by a centimetre or two
+    nominal={  # ranges of the URDF file
+        "shoulder_pan": JointCalibration(1, 0, 0, 796, 3300),
+        "shoulder_lift": JointCalibration(2, 0, 0, 910, 3186),
+        "elbow_flex": JointCalibration(3, 0, 0, 946, 3150),
+        "wrist_flex": JointCalibration(4, 0, 0, 967, 3129),
+        "wrist_roll": JointCalibration(5),
+        "gripper": JointCalibration(6, 0, 0, 1422, 2674),
+    },
     gripper_width=0.1,
 )
 CALIBRATION = "stations/so101_calibration.json"
@@ -73,10 +81,10 @@ def make_so101(
         **options: Of ServoLimits and ServoConfig.
 
     Raises:
-        ConfigError: If the calibration is missing or does not fit, or an option is wrong.
+        ConfigError: If the calibration does not fit, or an option is wrong.
     """
-    joints = load_calibration(calibration, JOINTS)
-    return build_servo_robot(name, lambda names: feetech_bus(port, names), joints, servo_limits(options), SO101, clock)
+    limits = servo_limits(options)
+    return build_servo_robot(name, lambda names: feetech_bus(port, names), calibration, JOINTS, limits, SO101, clock)
 
 
 def open_leader(port: str | None = None) -> LeaderArm:

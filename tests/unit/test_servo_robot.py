@@ -264,3 +264,16 @@ def test_speeds_are_of_the_joints_and_the_tool(tmp_path):
         np.testing.assert_allclose(middle.twist[:3], measured, atol=0.05)
         assert np.abs(middle.qvel).max() <= 1.0 + 0.01
         assert np.linalg.norm(measured) > 0.05
+
+
+def test_goals_are_bounded_by_where_the_joints_are_now_and_not_by_an_old_reading(tmp_path):
+    with so101(tmp_path, max_reference_error_rad=0.1) as (robot, bus):
+        target = arm_of(robot).pose @ Pose.of((0.0, 0.15, 0.0))
+        robot.clock.advance(0.5)
+        pan = bus.servos[1]
+        pan.set("torque_enable", 1)
+        pan.set("goal_position", pan.get("goal_position") - 300)  # pushed aside since
+        bus.settle()
+        robot.clock.advance(1.0)
+        robot.command({"arm": ArmTarget(target)})
+        assert abs(pan.get("goal_position") - pan.position) * 2 * np.pi / 4096 < 0.1 + 0.002

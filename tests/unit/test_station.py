@@ -3,13 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_servo import MANIPULATOR, SO101
 
 from hardware.fake import FakeCamera, FakeRobot
 from robot_rl.envs.factory import make_env
+from hardware.servo_calibration import save_calibration
 from robot_rl.envs.safety import limit
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Camera, Robot
+from robot_rl.specs import ArmSpec
 from robot_rl.station_file import load_station
 from robot_rl.types import ArmTarget
 
@@ -163,3 +166,18 @@ def test_what_does_not_fit_a_driver_is_reported_when_it_is_built(load, old, new,
 
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+@pytest.mark.parametrize("name", ["so101", "dynamixel"])
+def test_the_examples_of_servo_arms_build_with_a_calibration(name, tmp_path, monkeypatch):
+    station = load_station(name, STATIONS)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DeviceError, match=r"stations/.*json: no calibration here; make one: python launch/calibrate_servos.py"):
+        station.build_robot().connect()
+    (tmp_path / "stations").mkdir()
+    calibration = {"so101": SO101, "dynamixel": MANIPULATOR}[name]
+    save_calibration(str(station.robot.options["calibration"]), calibration)
+    arm = station.build_robot().spec.parts["arm"]
+    assert isinstance(arm, ArmSpec)
+    assert arm.qpos_low == tuple(joint.limits[0] for part, joint in calibration.items() if part != "gripper")
+    assert arm.workspace_low == station.workspace["arm"].low_m
