@@ -6,8 +6,8 @@ import pytest
 from toy_servo import MANIPULATOR, SO101
 
 from hardware.fake import FakeCamera, FakeRobot
-from robot_rl.envs.factory import make_env
 from hardware.servo_calibration import save_calibration
+from robot_rl.envs.factory import make_env
 from robot_rl.envs.safety import limit
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose
