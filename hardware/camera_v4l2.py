@@ -49,7 +49,7 @@ class V4L2Camera(StreamedCamera):
             height: Pixels.
             rate_hz: Frames per s.
             fourcc: How pictures are sent, `MJPG` or `YUYV`, say; empty: as the camera likes. Beyond 640x480 USB 2 needs MJPG.
-            exposure_s: s; None: the camera chooses. Choose it yourself where the light is constant: a policy sees the difference.
+            exposure_s: s; None: the camera chooses. Where the light is constant choose it: a policy sees the difference.
             reconnect_s: s between attempts to open a lost device.
         """
         if fourcc and len(fourcc) != 4:

@@ -1,4 +1,4 @@
-"""Cameras that deliver on their own: one thread each, of which only the newest frame is kept, and which opens a lost device again."""
+"""Cameras that deliver on their own: a thread each that keeps the newest frame only, and opens a lost device again."""
 
 from __future__ import annotations
 

@@ -84,11 +84,47 @@ PartSpec = ArmSpec | GripperSpec | JointSpec | DriveSpec
 
 
 @dataclass(frozen=True, slots=True)
+class ClearanceSpec:
+    """How far apart the tools of two arms stay: capsules from each tcp back along the tool's z axis."""
+
+    arms: tuple[str, str]
+    """Two arm parts."""
+    base_position: tuple[float, float, float]
+    """[3], m: where the second arm's base stands, in the first one's base frame."""
+    base_rotvec: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """[3], rad: how it is turned there."""
+    tool_length: float = 0.25
+    """m of a capsule's axis; at least gripper and flange."""
+    tool_radius: float = 0.08
+    """m of a capsule."""
+    margin: float = 0.05
+    """m between the capsules' surfaces; more than the arms travel beyond a target at full speed."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.arms)) != 2:
+            raise ConfigError(f"a clearance is between two different arms, not {self.arms}")
+        if not (self.tool_length >= 0 and self.tool_radius > 0 and self.margin > 0):
+            raise ConfigError(
+                f"tool_length {self.tool_length} must not be negative, tool_radius {self.tool_radius} and margin {self.margin} "
+                "must be positive"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class RobotSpec:
     """A robot as a set of named parts."""
 
     name: str
     parts: Mapping[str, PartSpec]
+    clearances: tuple[ClearanceSpec, ...] = ()
+    """Between arms that reach each other."""
+
+    def __post_init__(self) -> None:
+        for arm in (arm for clearance in self.clearances for arm in clearance.arms):
+            if not isinstance(self.parts.get(arm), ArmSpec):
+                raise ConfigError(
+                    f"clearance of {arm!r}, which is no arm of robot {self.name!r}; it has: {', '.join(self.parts)}"
+                )
 
 
 @dataclass(frozen=True, slots=True)

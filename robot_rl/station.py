@@ -18,6 +18,7 @@ from robot_rl.registry import resolve
 from robot_rl.specs import ArmSpec, RobotSpec
 
 ROBOTS = {
+    "dual_arm": "hardware.dual_arm:make_dual_arm",
     "dynamixel": "hardware.dynamixel:make_dynamixel",
     "fake": "hardware.fake_station:make_robot",
     "franka": "hardware.franka:FrankaRobot",
@@ -28,7 +29,12 @@ ROBOTS = {
     "ur": "hardware.ur:UrRobot",
 }
 """Called with the options; returns a Robot."""
-CAMERAS = {"sim": "sim.station:make_camera", "fake": "hardware.fake:FakeCamera"}
+CAMERAS = {
+    "fake": "hardware.fake:FakeCamera",
+    "realsense": "hardware.camera_realsense:RealSenseCamera",
+    "sim": "sim.station:make_camera",
+    "v4l2": "hardware.camera_v4l2:V4L2Camera",
+}
 """Called with `clock` (the robot's), `name` and the options; returns a Camera."""
 TELEOPS = {"scripted": "hardware.teleop_scripted:ScriptedDevice"}
 """Called with the options; returns an InputDevice. Any other name is one that `--teleop` takes (`hardware.teleop`)."""

@@ -13,7 +13,7 @@ from robot_rl.geometry import Pose
 from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, GripperSpec, RobotSpec
 from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
-from sim.arm import ARM_JOINTS
+from sim.arm import ARM_JOINTS, TARGET
 from sim.gripper import FINGER_JOINTS, FINGER_TRAVEL, GRIPPER_ACTUATOR, TCP_SITE
 from sim.kinematics import HOME, QPOS_HIGH, QPOS_LOW
 from sim.physics import Physics
@@ -28,18 +28,29 @@ _REGULAR = 1e-6 * np.eye(6)
 class SimRobot:
     """Parts `arm` and `gripper` of a simulated scene. The arm's spring pulls towards the last target until the next one."""
 
-    def __init__(self, physics: Physics, config: SceneConfig):
-        self.clock: Clock = SimClock(physics)
+    def __init__(
+        self,
+        physics: Physics,
+        config: SceneConfig,
+        prefix: str = "",
+        base: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        clock: SimClock | None = None,
+    ):
+        """Take the arm whose names in the model begin with `prefix` and whose base stands at `base`, [3], m, world frame."""
+        self.clock: Clock = SimClock(physics) if clock is None else clock
+        self._base = np.array(base)
+        self._tcp = prefix + TCP_SITE
         self.spec = robot_spec(config)
         self._physics = physics
         self._posture = config.impedance.posture
         self._connected = False
         model = physics.model
-        self._site = model.site(TCP_SITE).id
-        self._qpos = _range([int(model.joint(name).qposadr[0]) for name in ARM_JOINTS])
-        self._dofs = _range([int(model.joint(name).dofadr[0]) for name in ARM_JOINTS])
-        self._finger = int(model.joint(FINGER_JOINTS[0]).qposadr[0])
-        self._gripper = model.actuator(GRIPPER_ACTUATOR).id
+        self._site = model.site(self._tcp).id
+        self._qpos = _range([int(model.joint(prefix + name).qposadr[0]) for name in ARM_JOINTS])
+        self._dofs = _range([int(model.joint(prefix + name).dofadr[0]) for name in ARM_JOINTS])
+        self._finger = int(model.joint(prefix + FINGER_JOINTS[0]).qposadr[0])
+        self._gripper = model.actuator(prefix + GRIPPER_ACTUATOR).id
+        self._target = int(model.body(prefix + TARGET).mocapid[0])
         self._whole_jacobian = np.zeros((6, model.nv))
         self._version = -1
         self._home = np.array(HOME)
@@ -62,7 +73,7 @@ class SimRobot:
             data, stamp = self._physics.data, self.clock.now()
             jacobian, inverse = self._differentials()
             arm = ArmState(
-                pose=self._physics.site_pose(TCP_SITE),
+                pose=self._pose(),
                 twist=jacobian @ data.qvel[self._dofs],
                 wrench=inverse @ data.qfrc_constraint[self._dofs],
                 qpos=data.qpos[self._qpos].copy(),
@@ -97,7 +108,7 @@ class SimRobot:
     def stop(self) -> None:
         """Anchor the spring at the current tcp pose and the fingers at their current opening."""
         with self._physics.lock:
-            self._anchor(self._physics.site_pose(TCP_SITE))
+            self._anchor(self._pose())
             self._physics.data.ctrl[self._gripper] = self._physics.data.qpos[self._finger]
 
     def close(self) -> None:
@@ -119,11 +130,16 @@ class SimRobot:
             self._physics.touch()
             self.stop()
 
+    def _pose(self) -> Pose:
+        """Return T_base_tcp of this arm's own base."""
+        in_world = self._physics.site_pose(self._tcp)
+        return Pose(in_world.position - self._base, in_world.quaternion)
+
     def _anchor(self, pose: Pose) -> None:
         if not np.isfinite(pose.position).all() or not np.isfinite(pose.quaternion).all():
             raise ConfigError(f"arm target {pose} is not finite")
-        self._physics.data.mocap_pos[0] = pose.position
-        self._physics.data.mocap_quat[0] = pose.quaternion
+        self._physics.data.mocap_pos[self._target] = self._base + pose.position
+        self._physics.data.mocap_quat[self._target] = pose.quaternion
 
     def _differentials(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the tcp's Jacobian [6, 7], base axes, and what maps joint torques to a wrench at the tcp, [6, 7]."""

@@ -33,15 +33,15 @@ def build_scene(config: SceneConfig) -> mujoco.MjSpec:
     """Return a spec with room, table, arm and cameras, to which a task adds its objects."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
-    _set_solver(spec, config.physics_dt)
-    _set_rendering(spec)
+    set_solver(spec, config.physics_dt)
+    set_rendering(spec)
     add_room(spec)
     add_arm(spec, config.impedance)
     add_cameras(spec, config.front)
     return spec
 
 
-def _set_solver(spec: mujoco.MjSpec, physics_dt: float) -> None:
+def set_solver(spec: mujoco.MjSpec, physics_dt: float) -> None:
     """Choose a solver for few and stiff contacts; elliptic cones with impratio 10 keep a grasped object from creeping."""
     spec.option.timestep = physics_dt
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -51,7 +51,7 @@ def _set_solver(spec: mujoco.MjSpec, physics_dt: float) -> None:
     spec.option.ls_iterations = 20
 
 
-def _set_rendering(spec: mujoco.MjSpec) -> None:
+def set_rendering(spec: mujoco.MjSpec) -> None:
     """Choose what software can render: a 128x128 frame takes 40 ms with shadows and multisampling, and under 2 ms without."""
     visual = spec.visual
     visual.quality.shadowsize = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_rl.envs.clearance import keep_clear
 from robot_rl.errors import DeviceError
 from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, rotate, rotvec_to_quaternion
 from robot_rl.specs import ArmSpec, DriveSpec, GripperSpec, JointSpec, PartSpec, RobotSpec
@@ -48,7 +49,8 @@ def limit(command: Command, state: RobotState, spec: RobotSpec, dt: float) -> Li
     without turning, whatever was asked, for at a joint's end a turn, or a pull along the box, would drive it further
     out. The distance from the measured pose
     never exceeds `max_tcp_speed * dt` and `max_tcp_angular_speed * dt`. Grippers and joints: range, and speed from
-    the measured position. Drives: range.
+    the measured position. Drives: range. Arms that reach each other (`RobotSpec.clearances`): targets nearer to each other
+    than the margin are no nearer than the arms are now.
 
     Args:
         command: Targets of some or all parts.
@@ -70,6 +72,9 @@ def limit(command: Command, state: RobotState, spec: RobotSpec, dt: float) -> Li
             raise ValueError(f"command for unknown part {name!r}; robot {spec.name!r} has: {known}")
         allowed[name], limits = _limit_part(name, target, state[name], spec.parts[name], dt)
         clamped += [f"{name}/{which}" for which in limits]
+    for clearance in spec.clearances:
+        allowed, cut = keep_clear(allowed, state, clearance, _part_way)
+        clamped += [f"{name}/clearance" for name in cut]
     return Limited(allowed, tuple(clamped))
 
 
@@ -151,6 +156,13 @@ def _turn_towards(start: np.ndarray, goal: np.ndarray, reach: float) -> np.ndarr
     part_swing = _about(normal, fraction * swing)
     part_twist = _about(rotate(part_swing, start_axis), fraction * twist)
     return quaternion_multiply(part_twist, quaternion_multiply(part_swing, start))
+
+
+def _part_way(start: Pose, goal: Pose, fraction: float) -> Pose:
+    """Return a pose between two that lie in a workspace and a tilt cone, and so in these as well."""
+    angle = _rotation_angle(quaternion_multiply(goal.quaternion, quaternion_conjugate(start.quaternion)))
+    position = start.position + fraction * (goal.position - start.position)
+    return Pose(position, _turn_towards(start.quaternion, goal.quaternion, fraction * angle))
 
 
 def _tool_axis(q: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_realsense_colour_and_depth_are_what_was_sent(plugged):
 def test_realsense_without_depth_says_which_option_gives_it(plugged):
     driver = plugged.driver()
     driver.connect()
-    with pytest.raises(DeviceError, match="'wrist' delivers no depth; .*depth = true"):
+    with pytest.raises(DeviceError, match=r"'wrist' delivers no depth; .*depth = true"):
         driver.read_depth(1.0)
     driver.close()
 
