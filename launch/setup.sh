@@ -58,6 +58,18 @@ check_browser() {
   echo "setup: no chromium with chromedriver: the browser tests will be skipped. To install them:  sudo $line" >&2
 }
 
+# Intel's SDK loads libusb at import.
+check_realsense() {
+  .venv/bin/python -c "import pyrealsense2" 2>/dev/null && return
+  local line="apt-get install -y --no-install-recommends libusb-1.0-0"
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    echo "setup: installing the library that RealSense cameras need: $line"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive $line -qq; } >/dev/null || true
+    .venv/bin/python -c "import pyrealsense2" 2>/dev/null && return
+  fi
+  echo "setup: pyrealsense2 cannot be imported: its tests will fail. To install what it needs:  sudo $line" >&2
+}
+
 case "${1:-train}" in
   train)
     make_venv
@@ -73,9 +85,10 @@ case "${1:-train}" in
     ;;
   test)
     make_venv
-    install test ".[cockpit,dev,dmc,export,formats,franka,gymnasium-robotics,opencv,robotiq,servo,teleop,ur,vision]"
+    install test ".[cockpit,dev,dmc,export,formats,franka,gymnasium-robotics,opencv,realsense,robotiq,servo,teleop,ur,vision]"
     [[ -e .venv/.ready-train ]] || check_rendering
     check_browser
+    check_realsense
     touch .venv/.ready-train .venv/.ready-pixels .venv/.ready-test
     ;;
   *) fail "unknown goal '$1'; known: train, pixels, test" ;;

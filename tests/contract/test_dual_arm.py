@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,8 +137,8 @@ def test_a_station_file_builds_both_on_one_clock(tmp_path):
 [robot]
 driver = "dual_arm"
 [robot.options]
-left = { driver = "fake" }
-right = { driver = "fake" }
+left = { driver = "fake", options = { real_time = true } }
+right = { driver = "fake", options = { real_time = true } }
 base_position_m = [0.0, -0.6, 0.0]
 margin_m = 0.07
 """)
@@ -146,6 +147,12 @@ margin_m = 0.07
     robot.connect()
     assert set(robot.read()) == {"left_arm", "left_gripper", "right_arm", "right_gripper"}
     robot.close()
+
+
+def test_the_shipped_station_of_two_arms_keeps_a_distance():
+    spec = load_station("dual_arm", Path(__file__).parents[2] / "stations").build_robot().spec
+    assert spec.clearances == (SIDE_BY_SIDE,)
+    assert spec.parts["left_arm"].workspace_high == (0.7, 0.3, 0.45)
 
 
 def test_what_a_side_cannot_take_is_named():
