@@ -82,7 +82,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             task="pick_lift",
             env=TWO_CAMERAS,
-            reward=RewardConfig(source="classifier", success_episodes=40, look_around=True),  # they tell the goal too
+            reward=RewardConfig(source="classifier"),
             mirror=("x", "y"),
             env_steps=3000,
             sac=replace(
@@ -94,7 +94,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
                 bc_weight_min=1.0,
             ),
             modem=replace(MODEL, vision=TELLS_GRASP),
-            evaluation=EvaluationConfig(every=1000),
+            evaluation=EvaluationConfig(every=500),
         ),
     ),
     "peg_insert_pixels": (
