@@ -142,11 +142,7 @@ def told(monkeypatch):
         return "pad"
 
     module("hardware.teleop", open_device=open_device)
-    module(
-        "robot_rl.envs.takeover",
-        TakeOver=lambda device, spec, config: Device(told, f"{device} {config}"),
-        TakeOverConfig=lambda mode: mode,
-    )
+    monkeypatch.setattr(person_module, "TakeOver", lambda device, spec, config: Device(told, f"{device} {config.mode}"))
     module("robot_rl.cockpit", Cockpit=lambda config, title: Device(told, "cockpit"), CockpitConfig=dict)
     module("robot_rl.cockpit.watched", Watched=lambda env, cockpit: ("watched", env, cockpit))
     return told
