@@ -57,10 +57,11 @@ def keep_clear(command: Command, state: RobotState, spec: ClearanceSpec, part_wa
     if not any(approaches):  # each alone keeps its distance, yet together they meet
         approaches = (True, True)
 
-    def at(fraction: float) -> list[Pose]:
-        return [
+    def at(fraction: float) -> tuple[Pose, Pose]:
+        first, second = (
             part_way(start, end, fraction) if is_cut else end for start, end, is_cut in zip(here, goal, approaches, strict=True)
-        ]
+        )
+        return first, second
 
     near, far = 0.0, 1.0
     for _ in range(HALVINGS):
