@@ -37,7 +37,7 @@ bench: $(PIXELS_READY)
 	$(PYTHON) launch/benchmark.py sim
 	$(PYTHON) launch/benchmark.py replay
 	$(PYTHON) launch/benchmark.py recording
-	$(PYTHON) launch/benchmark.py learner
+	$(PYTHON) launch/benchmark.py learner modem
 	$(PYTHON) launch/benchmark.py learner encoder --pixels
 
 experiments: $(TEST_READY)
