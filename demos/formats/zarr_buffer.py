@@ -39,7 +39,7 @@ class Buffer:
             self.attributes: dict[str, Any] = dict(root.attrs)
             if "data" not in root or "meta" not in root or "episode_ends" not in root["meta"]:
                 raise DatasetError(f"{path}: no data and meta/episode_ends, as diffusion policy and UMI keep them")
-            self.data: dict[str, Any] = dict(root["data"].arrays())
+            self.data: dict[str, Any] = dict(sorted(root["data"].arrays()))  # by name: folders list as they like
             self.meta: dict[str, Any] = dict(root["meta"].arrays())
             self.ends = np.asarray(self.meta["episode_ends"][:], np.int64)
         self.lengths = np.diff(self.ends, prepend=0)

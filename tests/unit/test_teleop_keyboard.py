@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import termios
 
 import pytest
@@ -150,7 +151,8 @@ def test_keys_of_the_table_reach_every_control_once_each_way():
 def test_bytes_of_a_real_terminal_arrive_and_it_is_left_as_it_was():
     terminal, clock = Terminal(), Clock()
     before = termios.tcgetattr(terminal.slave)
-    terminal.type("www")  # typed before anybody was listening
+    terminal.type("www\n")  # typed before anybody was listening
+    assert select.select([terminal.slave], [], [], 5.0)[0]  # the kernel passes on what is typed in its own time
     device = open_terminal(terminal.path, clock)
     device.connect()
     during = termios.tcgetattr(terminal.slave)[3]
