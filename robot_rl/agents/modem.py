@@ -35,7 +35,7 @@ from robot_rl.specs import EnvSpec
 from robot_rl.types import Metrics, Observation
 
 
-class Modem(Seeing):
+class Modem(Seeing[ModemNetworks]):
     """Learns from windows of consecutive steps; acts through the same `ModemPolicy` that it hands out."""
 
     def __init__(

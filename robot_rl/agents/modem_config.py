@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from robot_rl.agents.handover import HandoverConfig
 from robot_rl.agents.planner_config import PlannerConfig
+from robot_rl.agents.ranges import halved, require_at_most_one, require_discount, require_not_negative, require_positive
 from robot_rl.errors import ConfigError
 from robot_rl.nn.blocks import Activation
 from robot_rl.nn.precision import Precision
@@ -115,17 +116,10 @@ class ModemConfig:
         for name, largest in (("batch_size", 1_000_000), ("horizon", MAX_HORIZON), ("num_critics", 1000), ("num_actors", 1000)):
             if not 1 <= getattr(self, name) <= largest:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in 1..{largest}")
-        for name in _POSITIVE:
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} {getattr(self, name):g} is not positive and finite")
-        for name in _NOT_NEGATIVE:
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} {getattr(self, name):g} is negative or not finite")
-        for name in ("lr", "tau", "rho", "scale_tau"):
-            if getattr(self, name) > 1.0:
-                raise ConfigError(f"{name} {getattr(self, name):g} is above 1")
-        if not 0.0 < self.discount < 1.0:
-            raise ConfigError(f"discount {self.discount:g} is not between 0 and 1")
+        require_positive(self, _POSITIVE)
+        require_not_negative(self, _NOT_NEGATIVE)
+        require_at_most_one(self, ("lr", "tau", "rho", "scale_tau"))
+        require_discount(self.discount)
         if self.num_critics % self.num_actors:
             raise ConfigError(f"num_critics {self.num_critics} is not a multiple of num_actors {self.num_actors}")
         if not 1 <= self.num_min_critics <= self.num_critics // self.num_actors:
@@ -214,6 +208,4 @@ class ModemConfig:
 
     def bc_weight_at(self, step: int) -> float:
         """Return the cloning weight after `step` environment steps of learning."""
-        if self.bc_halving_steps == 0:
-            return self.bc_weight
-        return max(self.bc_weight_min, self.bc_weight * 0.5 ** (step / self.bc_halving_steps))
+        return halved(self.bc_weight, self.bc_weight_min, self.bc_halving_steps, step)

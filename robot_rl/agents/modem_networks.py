@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.sight import Sight
-from robot_rl.errors import SpecMismatch
-from robot_rl.nn.actor_critic import Inputs
+from robot_rl.nn.actor_critic import Inputs, gather_inputs
 from robot_rl.nn.backbone import Backbone
 from robot_rl.nn.blocks import EnsembleMLP
 from robot_rl.nn.distributions import bound_log_std
@@ -94,14 +93,7 @@ class ModemNetworks(nn.Module):
 
     def inputs(self, obs: Mapping[str, Tensor]) -> Inputs:
         """Return what the encoder gets of observations [..., *shape] a key, as replay keeps them."""
-        try:
-            views = {key: obs[key] for key in self.view_keys}
-        except KeyError as error:
-            raise SpecMismatch(f"observation lacks {error}; it has {', '.join(sorted(obs))}") from error
-        if self.state is not None:
-            return Inputs(self.state(obs), views)
-        view = next(iter(views.values()))
-        return Inputs(torch.zeros(*view.shape[:-3], 0, device=view.device), views)
+        return gather_inputs(obs, self.state, self.view_keys)
 
 
 class Snap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +18,10 @@ from robot_rl.agents.grasp_critic import GraspCritic, double_q_value, margin_los
 from robot_rl.agents.lazy_metrics import LazyMetrics
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.agents.sac_policy import ActingNetworks, SACPolicy
+from robot_rl.agents.seeing import Seeing
 from robot_rl.agents.targets import td_target
 from robot_rl.agents.transitions import Transitions
 from robot_rl.data.batch import Batch, BatchSpec
-from robot_rl.data.episode import Episode
 from robot_rl.errors import SpecMismatch
 from robot_rl.nn.actor_critic import Inputs
 from robot_rl.nn.blocks import set_product_dtype
@@ -35,7 +35,7 @@ from robot_rl.specs import EnvSpec
 from robot_rl.types import Metrics, Observation
 
 
-class SAC:
+class SAC(Seeing[ActingNetworks]):
     """Learns from batches of one-step or n-step transitions; acts through the same `SACPolicy` that it hands out."""
 
     def __init__(
@@ -121,30 +121,6 @@ class SAC:
         encoder = self.networks.encoder
         if encoder is not None:
             encoder.fit({key: torch.as_tensor(obs[key]) for key in encoder.keys if key in obs})
-
-    def learn_to_see(self, demos: Sequence[Episode], more: Sequence[Episode] = ()) -> Metrics:
-        """Learn from demonstrations what needs no reward: projections of features, and where the tool has to go.
-
-        Nothing without a frozen encoder. Of `more` episodes, only the goal is learned. Returns how well it does on
-        demonstrations that it has not seen.
-
-        Raises:
-            ConfigError: If there are no demonstrations to learn from, and they are needed.
-        """
-        return self.networks.sight.fit(demos, self.seed, more)
-
-    def see_better(self, success: Episode, *, learn: bool = True) -> Metrics:
-        """Learn from an episode of its own that succeeded where the tool has to go; without `learn`, only remember it."""
-        return self.networks.sight.learn_from(success, self.seed, refit=learn)
-
-    @property
-    def replay_spec(self) -> EnvSpec:
-        """The environment's, with observations as replay has to keep them for this agent."""
-        return replace(self.spec, obs=self.networks.replay_obs)
-
-    def replay_obs(self, observations: Sequence[Observation], *, demo: int | None = None) -> list[Observation]:
-        """Return observations as `replay_spec` says, of the demonstration with that index if there is one."""
-        return self.networks.sight.encode(observations, demo=demo)
 
     # Learning
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from robot_rl.agents.ranges import halved, require_at_most_one, require_discount, require_not_negative, require_positive
 from robot_rl.errors import ConfigError
 from robot_rl.nn.blocks import Activation
 from robot_rl.nn.precision import Precision
@@ -122,22 +123,15 @@ class SACConfig:
         for name, largest in _MAX_COUNT.items():
             if not 1 <= getattr(self, name) <= largest:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in 1..{largest}")
-        for name in _POSITIVE:
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} {getattr(self, name):g} is not positive and finite")
-        for name in _NOT_NEGATIVE:
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} {getattr(self, name):g} is negative or not finite")
+        require_positive(self, _POSITIVE)
+        require_not_negative(self, _NOT_NEGATIVE)
         for name in ("target_entropy", "reward_bias"):
             if not math.isfinite(getattr(self, name) or 0.0):
                 raise ConfigError(f"{name} {getattr(self, name):g} is not finite")
-        for name in ("actor_lr", "critic_lr", "temperature_lr", "tau"):
-            if getattr(self, name) > 1.0:
-                raise ConfigError(f"{name} {getattr(self, name):g} is above 1")
+        require_at_most_one(self, ("actor_lr", "critic_lr", "temperature_lr", "tau"))
         if not self.num_min_critics <= self.num_critics:
             raise ConfigError(f"num_min_critics {self.num_min_critics} is not in 1..{self.num_critics}")
-        if not 0.0 < self.discount < 1.0:
-            raise ConfigError(f"discount {self.discount:g} is not between 0 and 1")
+        require_discount(self.discount)
         if not 0.0 <= self.grasp_epsilon <= 1.0:
             raise ConfigError(f"grasp_epsilon {self.grasp_epsilon:g} is not in 0..1")
         if not self.hidden_dims or not all(1 <= width <= MAX_WIDTH for width in self.hidden_dims):
@@ -202,6 +196,4 @@ class SACConfig:
 
     def bc_weight_at(self, step: int) -> float:
         """Return the cloning weight after `step` environment steps of learning."""
-        if self.bc_halving_steps == 0:
-            return self.bc_weight
-        return max(self.bc_weight_min, self.bc_weight * 0.5 ** (step / self.bc_halving_steps))
+        return halved(self.bc_weight, self.bc_weight_min, self.bc_halving_steps, step)

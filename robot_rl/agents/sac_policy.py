@@ -19,8 +19,8 @@ from robot_rl.agents.sac_config import SACConfig
 from robot_rl.agents.sight import Sight
 from robot_rl.atomic_file import replacing
 from robot_rl.data.spec_json import spec_from_json, spec_to_json
-from robot_rl.errors import ConfigError, SpecMismatch
-from robot_rl.nn.actor_critic import Actor, CriticEnsemble, Inputs
+from robot_rl.errors import ConfigError
+from robot_rl.nn.actor_critic import Actor, CriticEnsemble, Inputs, gather_inputs
 from robot_rl.nn.backbone import Backbone, build_backbone
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
@@ -99,14 +99,7 @@ class ActingNetworks(nn.Module):
     def inputs(self, obs: Mapping[str, Tensor]) -> Inputs:
         """Return what the networks get of observations [..., *shape] a key, as replay keeps them."""
         keys = () if self.actor.eyes is None else self.actor.eyes.keys
-        try:
-            views = {key: obs[key] for key in keys}
-        except KeyError as error:
-            raise SpecMismatch(f"observation lacks {error}; it has {', '.join(sorted(obs))}") from error
-        if self.encoder is not None:
-            return Inputs(self.encoder(obs), views)
-        view = next(iter(views.values()))
-        return Inputs(torch.zeros(*view.shape[:-3], 0, device=view.device), views)
+        return gather_inputs(obs, self.encoder, keys)
 
 
 def _has(obs: Mapping[str, ArraySpec], *prefixes: str) -> bool:

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
 
-from robot_rl.agents.modem_networks import ModemNetworks
+from robot_rl.agents.sight import Sight
 from robot_rl.data.episode import Episode
-from robot_rl.specs import EnvSpec
+from robot_rl.specs import ArraySpec, EnvSpec
 from robot_rl.types import Metrics, Observation
 
 
-class Seeing:
+class SightedNetworks(Protocol):
+    """Networks that look through a `Sight`."""
+
+    sight: Sight
+    replay_obs: dict[str, ArraySpec]
+    """Observations as replay keeps them."""
+
+
+Networks = TypeVar("Networks", bound=SightedNetworks)
+
+
+class Seeing(Generic[Networks]):
     """The half of an agent that looks through `networks.sight`."""
 
     spec: EnvSpec
     seed: int
-    networks: ModemNetworks
+    networks: Networks
 
     def learn_to_see(self, demos: Sequence[Episode], more: Sequence[Episode] = ()) -> Metrics:
-        """Learn from demonstrations what needs no reward; as `SAC.learn_to_see`."""
+        """Learn from demonstrations what needs no reward: projections of features, and where the tool has to go.
+
+        Nothing without a frozen encoder. Of `more` episodes, only the goal is learned. Returns how well it does on
+        demonstrations that it has not seen.
+
+        Raises:
+            ConfigError: If there are no demonstrations to learn from, and they are needed.
+        """
         return self.networks.sight.fit(demos, self.seed, more)
 
     def see_better(self, success: Episode, *, learn: bool = True) -> Metrics:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from robot_rl.errors import SpecMismatch
 from robot_rl.nn.blocks import MLP, Activation, EnsembleMLP
 from robot_rl.nn.distributions import bound_log_std
+from robot_rl.nn.encoders import StateEncoder
 from robot_rl.nn.visual_encoder import VisualEncoder
 
 
@@ -21,6 +23,27 @@ class Inputs:
     """[B, D], standardised; D may be 0."""
     views: Mapping[str, Tensor]
     """Camera features or images by key, [B, ...] each; none without cameras."""
+
+
+def gather_inputs(obs: Mapping[str, Tensor], encoder: StateEncoder | None, view_keys: Sequence[str]) -> Inputs:
+    """Return what networks get of observations [..., *shape] a key, as replay keeps them.
+
+    Args:
+        obs: All entries.
+        encoder: Of the state; None: there is none.
+        view_keys: Entries that eyes look at.
+
+    Raises:
+        SpecMismatch: If one of these is missing.
+    """
+    try:
+        views = {key: obs[key] for key in view_keys}
+    except KeyError as error:
+        raise SpecMismatch(f"observation lacks {error}; it has {', '.join(sorted(obs))}") from error
+    if encoder is not None:
+        return Inputs(encoder(obs), views)
+    view = next(iter(views.values()))
+    return Inputs(torch.zeros(*view.shape[:-3], 0, device=view.device), views)
 
 
 class SightedNetwork(nn.Module):
