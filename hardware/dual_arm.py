@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from hardware.clock import WallClock
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.protocols import Clock, Robot
 from robot_rl.registry import resolve
@@ -56,10 +57,11 @@ class DualArm:
 
     def command(self, command: Command) -> Command:
         """Send each robot its targets and return what was really sent. Nothing is sent if a part is unknown."""
-        unknown = set(command) - set(self._owner)
-        if unknown:
+        try:
+            check_parts(self.spec, command)
+        except ValueError:
             self.stop()
-            raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: {', '.join(self._owner)}")
+            raise
         shares: dict[str, Command] = {side: {} for side in self._robots}
         for name, target in command.items():
             side, part = self._owner[name]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from hardware.clock import ManualClock
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import DeviceError, StaleFrame
 from robot_rl.geometry import (
     Pose,
@@ -98,9 +99,7 @@ class FakeRobot:
         """Move towards the targets."""
         self._require_connection()
         self._fail_if_told("command")
-        unknown = set(command) - set(self.spec.parts)
-        if unknown:
-            raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: {', '.join(self.spec.parts)}")
+        check_parts(self.spec, command)
         self._advance()
         self._targets |= command
         self.sent.append(dict(command))

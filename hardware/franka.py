@@ -12,6 +12,7 @@ import numpy as np
 
 from hardware.clock import WallClock
 from hardware.franka_hand import FrankaHand
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose, quaternion_normalize, quaternion_to_matrix
 from robot_rl.protocols import Clock
@@ -162,10 +163,9 @@ class FrankaRobot:
             DeviceError: If the arm is not under control.
         """
         self._require_connection()
+        check_parts(self.spec, command)
         stops = self._num_stops
         for name, target in command.items():
-            if name not in self.spec.parts:
-                raise ValueError(f"{self.spec.name} has no part {name!r}; it has: {', '.join(self.spec.parts)}")
             if name == "arm" and isinstance(target, ArmTarget):
                 self._require_no_error(self._state(), needs_control=True)
                 self._anchor(target.pose)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import math
-import threading
 from typing import Any
 
 from hardware.clock import WallClock
@@ -22,6 +21,8 @@ from hardware.robotiq_registers import (
     RobotiqStatus,
     request,
 )
+from hardware.served import Served
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import ConfigError, DeviceError, RobotFault
 from robot_rl.protocols import Clock
 from robot_rl.specs import GripperSpec, RobotSpec
@@ -36,7 +37,7 @@ STOP_WAIT_S = 0.2
 """s that `stop` waits for the gripper to have been told."""
 
 
-class RobotiqGripper:
+class RobotiqGripper(Served):
     """A robot of one part, `gripper`. A thread talks to it, so that no call waits for a slow line.
 
     One that is not activated is activated at `connect`, which opens and closes its fingers.
@@ -88,17 +89,15 @@ class RobotiqGripper:
         self.clock: Clock = WallClock() if clock is None else clock
         self.spec = RobotSpec("robotiq", {"gripper": GripperSpec(max_width_m)})
         self._where = serial_port or f"{host}:{tcp_port}"
+        super().__init__(f"Robotiq gripper at {self._where}")
         self._options = {"timeout": timeout_s, "retries": 1}
         self._serial_port, self._baudrate, self._host, self._tcp_port = serial_port, baudrate, host, tcp_port
         self._device_id, self._raw = device_id, (raw_open, raw_closed)
         self._speed, self._force = round(255 * speed), round(255 * force)
         self._period, self._max_age = 1.0 / rate_hz, max_age_s
         self._client: Any = None
-        self._thread: threading.Thread | None = None
-        self._wake, self._ended, self._told = threading.Event(), threading.Event(), threading.Event()
         self._target: int | None = None
         self._status: tuple[RobotiqStatus, float] | None = None
-        self._failure: DeviceError | None = None
 
     def connect(self) -> None:
         """Open the line and activate the gripper if it is not.
@@ -119,22 +118,6 @@ class RobotiqGripper:
             self._client.close()
             raise
         self._start()
-
-    def recover(self) -> None:
-        """After a fault whose cause is cleared: activate anew, which opens and closes the fingers.
-
-        Raises:
-            DeviceError: If nobody answers, or the activation fails.
-        """
-        self._require_connection()
-        self._end_thread()
-        try:
-            self._activate()
-        except DeviceError as error:
-            self._failure = error
-            raise
-        finally:
-            self._start()
 
     def read(self) -> RobotState:
         """Return the newest state.
@@ -163,9 +146,7 @@ class RobotiqGripper:
             DeviceError: As `read`.
         """
         self._require_connection()
-        unknown = set(command) - {"gripper"}
-        if unknown:
-            raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: gripper")
+        check_parts(self.spec, command)
         self._raise_failure()
         if "gripper" not in command:
             return {}
@@ -182,9 +163,7 @@ class RobotiqGripper:
         """Let the fingers stay where they are. Callable from any thread, never raises."""
         self._told.clear()
         self._target = None
-        self._wake.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._told.wait(STOP_WAIT_S)
+        self._wait_until_told(STOP_WAIT_S)
 
     def close(self) -> None:
         """Stop and free the line; the gripper keeps what it holds."""
@@ -195,45 +174,34 @@ class RobotiqGripper:
             client.close()
 
     def _start(self) -> None:
-        self._ended.clear()
         self._target, self._status = None, None
-        self._thread = threading.Thread(target=self._serve, name=f"robotiq-{self._where}", daemon=True)
-        self._thread.start()
+        self._start_thread(f"robotiq-{self._where}")
         self._told.clear()
         self._told.wait(ACTIVATION_TIMEOUT_S)  # the first answer
 
-    def _end_thread(self) -> None:
-        thread, self._thread = self._thread, None
-        self._ended.set()
-        self._wake.set()
-        if thread is not None:
-            thread.join()
-        self._failure = None
+    def _clear_fault(self) -> None:
+        """Activate anew, which opens and closes the fingers."""
+        self._activate()
 
-    def _serve(self) -> None:
+    def _give_up(self) -> None:
+        """Nothing: the gripper keeps what it holds."""
+
+    def _talk(self) -> None:
         told: int | None = None
-        try:
-            while not self._ended.is_set() and self._failure is None:
-                target = self._target
-                if target != told:
-                    self._tell(ACTIVATE if target is None else ACTIVATE | GO_TO, target or 0)
-                    told = target
-                self._status = (self._ask(), self.clock.now())
-                if target is None:
-                    self._told.set()
-                if self._status[0].fault >= FIRST_SERIOUS_FAULT:
-                    raise RobotFault(
-                        f"Robotiq gripper at {self._where}: {self._status[0].fault_text}; clear the cause and call recover()"
-                    )
-                self._wake.wait(self._period)
-                self._wake.clear()
-        except Exception as error:  # whatever it is, `read` must say so
-            self._failure = (
-                error if isinstance(error, DeviceError) else DeviceError(f"Robotiq gripper at {self._where}: {error!r}")
-            )
-            log.error("%s", self._failure)
-        finally:
-            self._told.set()
+        while not self._is_over:
+            target = self._target
+            if target != told:
+                self._tell(ACTIVATE if target is None else ACTIVATE | GO_TO, target or 0)
+                told = target
+            self._status = (self._ask(), self.clock.now())
+            if target is None:
+                self._told.set()
+            if self._status[0].fault >= FIRST_SERIOUS_FAULT:
+                raise RobotFault(
+                    f"Robotiq gripper at {self._where}: {self._status[0].fault_text}; clear the cause and call recover()"
+                )
+            self._wake.wait(self._period)
+            self._wake.clear()
 
     def _activate(self) -> None:
         """Clear a fault and activate; the fingers move."""
@@ -289,11 +257,3 @@ class RobotiqGripper:
                 f"Robotiq gripper at {self._where}: newest state: {age}, limit {self._max_age:.2f} s; check the line"
             )
         return newest
-
-    def _require_connection(self) -> None:
-        if self._thread is None:
-            raise DeviceError(f"robot {self.spec.name!r} is not connected; call connect() first")
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise type(self._failure)(str(self._failure))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hardware.clock import WallClock
 from hardware.http_json import HttpJson
 from hardware.serl_wire import STAMP, arm_from, opening_from, pose_from, pose_to
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, GripperSpec, PartSpec, RobotSpec
@@ -140,10 +141,9 @@ class SerlRobot:
             DeviceError: If the server is gone or slow, or refuses.
         """
         self._require_connection()
+        check_parts(self.spec, command)
         stops = self._num_stops
         for name, target in command.items():
-            if name not in self.spec.parts:
-                raise ValueError(f"{self.spec.name} has no part {name!r}; it has: {', '.join(self.spec.parts)}")
             if name == "arm" and isinstance(target, ArmTarget):
                 numbers = pose_to(target.pose)
                 pose_from(numbers)  # a NaN is refused here, before it is sent

@@ -10,6 +10,7 @@ from hardware.clock import WallClock
 from hardware.servo_bus import ServoBus, ServoReading
 from hardware.servo_calibration import JointCalibration
 from hardware.servo_parts import ServoPart
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.protocols import Clock
 from robot_rl.specs import RobotSpec
@@ -115,8 +116,7 @@ class ServoRobot:
         rotation as far as it goes.
         """
         self._require_connection()
-        if unknown := set(command) - set(self._parts):
-            raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: {', '.join(self._parts)}")
+        check_parts(self.spec, command)
         with self._bus.lock:
             newest = self._newest
             is_fresh = newest is not None and self.clock.now() - newest[0] <= FRESH_S

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,9 @@ import numpy as np
 
 from hardware.clock import WallClock
 from hardware.gripper_robotiq import RobotiqGripper
+from hardware.served import Served
 from hardware.ur_link import UrLink, UrReading, UrSetUp
+from robot_rl.envs.parts import check_parts
 from robot_rl.errors import DeviceError
 from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, quaternion_to_rotvec
 from robot_rl.protocols import Clock
@@ -57,7 +58,7 @@ def spring(anchor: Pose, pose: Pose, twist: np.ndarray, spec: ArmSpec, damping: 
     return np.concatenate([force - damping[0] * twist[:3], torque - damping[1] * twist[3:]])
 
 
-class UrRobot:
+class UrRobot(Served):
     """A UR arm, and a Robotiq gripper if its options are given.
 
     A thread pulls the tool to the anchor of the last command, `rate_hz` times a second. Until there is one, and after `stop`
@@ -101,6 +102,7 @@ class UrRobot:
             spec: Limits and stiffness.
             clock: Of the stamps.
         """
+        super().__init__(f"UR at {host}")
         self.clock: Clock = WallClock() if clock is None else clock
         self._gripper = None if gripper is None else RobotiqGripper(**gripper, clock=self.clock)
         parts: dict[str, PartSpec] = {"arm": spec}
@@ -110,10 +112,7 @@ class UrRobot:
         )
         self._host, self._max_age, self._damping, self._period = host, max_age_s, damping, 1.0 / rate_hz
         self._link = UrLink(host, set_up)
-        self._thread: threading.Thread | None = None
-        self._wake, self._ended, self._held = threading.Event(), threading.Event(), threading.Event()
         self._anchor: Pose | None = None
-        self._failure: DeviceError | None = None
         self._newest = (-math.inf, 0.0)  # timestamp of the controller, and when it was first seen
 
     def connect(self) -> None:
@@ -124,23 +123,6 @@ class UrRobot:
             self._gripper.connect()
         self._link.connect()
         self._start()
-
-    def recover(self) -> None:
-        """After a fault whose cause is cleared: unlock the arm and start anew. It stands still until the next command.
-
-        Raises:
-            RobotFault: If the controller does not allow it yet.
-            DeviceError: If the connection is lost.
-        """
-        self._require_connection()
-        self._end_thread()
-        try:
-            self._link.recover()
-        except DeviceError as error:
-            self._failure = error
-            raise
-        finally:
-            self._start()
 
     def read(self) -> RobotState:
         """Return the newest state.
@@ -163,9 +145,7 @@ class UrRobot:
             DeviceError: As `read`.
         """
         self._require_connection()
-        unknown = set(command) - set(self.spec.parts)
-        if unknown:
-            raise ValueError(f"{self.spec.name} has no part {unknown.pop()!r}; it has: {', '.join(self.spec.parts)}")
+        check_parts(self.spec, command)
         self._raise_failure()
         self._fresh()
         sent: Command = {}
@@ -178,11 +158,9 @@ class UrRobot:
 
     def stop(self) -> None:
         """Stand still. Callable from any thread, never raises."""
-        self._held.clear()
+        self._told.clear()
         self._anchor = None
-        self._wake.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._held.wait(STOP_WAIT_S)
+        self._wait_until_told(STOP_WAIT_S)
         if self._gripper is not None:
             self._gripper.stop()
 
@@ -195,47 +173,35 @@ class UrRobot:
             self._gripper.close()
 
     def _start(self) -> None:
-        self._ended.clear()
         self._anchor = None
         self._newest = (-math.inf, self.clock.now())
-        self._thread = threading.Thread(target=self._serve, name=f"ur-{self._host}", daemon=True)
-        self._thread.start()
+        self._start_thread(f"ur-{self._host}")
 
-    def _end_thread(self) -> None:
-        thread, self._thread = self._thread, None
-        self._ended.set()
-        self._wake.set()
-        if thread is not None:
-            thread.join()
-        self._failure = None
+    def _clear_fault(self) -> None:
+        """Unlock the arm. It stands still until the next command."""
+        self._link.recover()
 
-    def _serve(self) -> None:
-        """Pull the tool to its anchor until the end, or until something fails."""
+    def _talk(self) -> None:
+        """Pull the tool to its anchor."""
         is_pulled = False
-        try:
-            while not self._ended.is_set() and self._failure is None:
-                self._wake.wait(self._period)
-                self._wake.clear()
-                reading, _ = self._fresh()
-                anchor = self._anchor
-                if anchor is not None:
-                    self._pull(anchor, reading)
-                elif is_pulled:
-                    self._link.hold()
-                else:
-                    self._link.kick()
-                is_pulled = anchor is not None
-                if not is_pulled:
-                    self._held.set()
-        except Exception as error:  # nobody holds the arm any more: it must stand still, and `read` must say why
-            self._anchor = None
-            self._failure = error if isinstance(error, DeviceError) else DeviceError(f"UR at {self._host}: {error!r}")
-            log.error("%s", self._failure)
-            self._let_stand()
-        finally:
-            self._held.set()
+        while not self._is_over:
+            self._wake.wait(self._period)
+            self._wake.clear()
+            reading, _ = self._fresh()
+            anchor = self._anchor
+            if anchor is not None:
+                self._pull(anchor, reading)
+            elif is_pulled:
+                self._link.hold()
+            else:
+                self._link.kick()
+            is_pulled = anchor is not None
+            if not is_pulled:
+                self._told.set()
 
-    def _let_stand(self) -> None:
+    def _give_up(self) -> None:
+        """Let the arm stand still: nobody holds it any more."""
+        self._anchor = None
         if not self._link.end_program():
             log.error("UR at %s cannot be told to stand still; its watchdog ends the program", self._host)
 
@@ -275,14 +241,6 @@ class UrRobot:
         if not isinstance(spec, ArmSpec):
             raise TypeError(f"part 'arm' has a {type(spec).__name__}")
         return spec
-
-    def _require_connection(self) -> None:
-        if self._thread is None:
-            raise DeviceError(f"robot {self.spec.name!r} is not connected; call connect() first")
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise type(self._failure)(str(self._failure))
 
 
 def _state(reading: UrReading, stamp: float) -> ArmState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from robot_rl.errors import ConfigError, DeviceError
@@ -23,6 +24,13 @@ def part_spec(robot: RobotSpec, name: str, kind: type[Spec]) -> Spec:
         known = ", ".join(f"{other} ({type(spec).__name__})" for other, spec in sorted(robot.parts.items()))
         raise ConfigError(f"robot {robot.name!r} has no {kind.__name__} part {name!r}; it has: {known}")
     return part
+
+
+def check_parts(robot: RobotSpec, names: Iterable[str]) -> None:
+    """Raise ValueError if the robot lacks one of the parts named, as in a command."""
+    unknown = set(names) - set(robot.parts)
+    if unknown:
+        raise ValueError(f"{robot.name} has no part {unknown.pop()!r}; it has: {', '.join(robot.parts)}")
 
 
 def part_state(state: RobotState, name: str, kind: type[State]) -> State:
