@@ -7,18 +7,17 @@ To have one to play with: `python -m hardware.ur_bench 127.0.0.1`, which ends wi
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from hardware.bench_process import BenchProcess, serve_calls
 from hardware.ur_arm import CompliantArm
 from hardware.ur_controller import UrController
 from hardware.ur_simulator import UrSimulator
-from robot_rl.errors import DeviceError
 
 _numbers = itertools.count(1)
 
@@ -29,36 +28,17 @@ class UrBench:
     def __init__(self, address: str | None = None, table_height: float = -1.0) -> None:
         self.address = address or free_address()
         """Where it listens."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hardware.ur_bench", self.address, str(table_height)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._answer()
+        arguments = ["-m", "hardware.ur_bench", self.address, str(table_height)]
+        self._process = BenchProcess(f"the simulated UR at {self.address}", arguments)
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(Handles, name):
             raise AttributeError(f"no handle {name!r}; known: {', '.join(n for n in vars(Handles) if n[0] != '_')}")
-        return lambda *arguments: self._call(name, *arguments)
+        return lambda *arguments: self._process.call(name, *arguments)
 
     def close(self) -> None:
         """End the simulator."""
-        self._process.communicate()
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        if self._process.stdin is not None:
-            self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
-            self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> Any:
-        line = self._process.stdout.readline() if self._process.stdout else ""
-        if not line:
-            raise DeviceError(
-                f"the simulated UR at {self.address} ended (exit code {self._process.wait()}); see its messages above"
-            )
-        return json.loads(line)
+        self._process.close()
 
 
 class Handles:
@@ -144,12 +124,15 @@ def main() -> None:
     table_height = float(sys.argv[2]) if len(sys.argv) > 2 else -1.0
     simulator = UrSimulator(CompliantArm(table_height), address).start()
     handles = Handles(simulator)
-    print(json.dumps(address), flush=True)
-    for line in sys.stdin:
-        name, *arguments = json.loads(line)
-        with simulator.lock:
-            answer = getattr(handles, name)(*arguments)
-        print(json.dumps(answer), flush=True)
+
+    def locked(name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with simulator.lock:
+                return getattr(handles, name)(*arguments)
+
+        return call
+
+    serve_calls(address, locked)
     simulator.close()
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from hardware.ur_arm import CompliantArm
 from hardware.ur_fields import NORMAL, POWER_ON, PROGRAM_RUNNING, PROTECTIVE_STOP, RUNNING, SAFETY_MODES
 from robot_rl.geometry import Pose
 
@@ -27,10 +26,66 @@ UNLOCK_AFTER_S = 5.0
 SAFETY_BITS = {NORMAL: 1, 2: 2, PROTECTIVE_STOP: 4 | 1 << 10, 6: 32 | 128 | 1 << 10, 7: 64 | 128 | 1 << 10, 5: 16 | 1 << 10}
 
 
+class DrivenArm(Protocol):
+    """An arm that stands still or gives way: `CompliantArm`, or one in a scene of its own."""
+
+    table_height: float
+    """m, base frame: what is below is table."""
+    push: np.ndarray
+    """[6], N and Nm that somebody pushes the tool with, base axes."""
+    bias: np.ndarray
+    """[6], what the sensor reads without a touch."""
+
+    @property
+    def q(self) -> np.ndarray:
+        """[6], rad."""
+        ...
+
+    @property
+    def qd(self) -> np.ndarray:
+        """[6], rad/s."""
+        ...
+
+    @property
+    def twist(self) -> np.ndarray:
+        """[6], m/s and rad/s, base axes."""
+        ...
+
+    @property
+    def pose(self) -> Pose:
+        """T_base_tcp."""
+        ...
+
+    @property
+    def wrench(self) -> np.ndarray:
+        """[6], N and Nm on the tool as the sensor reads them."""
+        ...
+
+    def touch(self) -> np.ndarray:
+        """Return [6], N and Nm that the surroundings exert on the tool."""
+        ...
+
+    def zero_sensor(self) -> None:
+        """Let the sensor read nothing as it stands."""
+        ...
+
+    def set_tcp(self, tcp: Pose) -> None:
+        """Put the tool centre point elsewhere on the flange."""
+        ...
+
+    def halt(self) -> None:
+        """Stand still."""
+        ...
+
+    def give_way(self, wanted: np.ndarray, max_twist: np.ndarray, dt: float) -> None:
+        """Move for `dt` s, driven by the wrench `wanted` [6], no faster than `max_twist` [6]."""
+        ...
+
+
 class UrController:
     """What a controller does every few milliseconds, and what it answers. Stands still unless `step` is called."""
 
-    def __init__(self, arm: CompliantArm) -> None:
+    def __init__(self, arm: DrivenArm) -> None:
         self.arm = arm
         self.time = 0.0
         """s since it was switched on."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hardware.ur_arm import CompliantArm
-from hardware.ur_controller import VERSION, UrController
+from hardware.ur_controller import VERSION, DrivenArm, UrController
 from hardware.ur_fields import (
     DASHBOARD_PORT,
     DATA,
@@ -57,7 +57,7 @@ class UrSimulator:
     The ports are fixed by the vendor's client, so that each simulator needs an address: Linux has all of 127.*.*.*.
     """
 
-    def __init__(self, arm: CompliantArm | None = None, address: str = "127.0.0.1") -> None:
+    def __init__(self, arm: DrivenArm | None = None, address: str = "127.0.0.1") -> None:
         self.address = address
         self.controller = UrController(arm or CompliantArm())
         self.lock = threading.RLock()
