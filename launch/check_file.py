@@ -29,10 +29,10 @@ def file_checks(station: Station, today: date) -> tuple[list[Check], Devices | N
     checks = [built]
     if devices is not None:
         checks += [_limits(name, part) for name, part in devices.driver.spec.parts.items() if isinstance(part, ArmSpec)]
-        checks += [_task(station, devices), _watchdog(station)]
+        checks.append(_task(station, devices))
     else:
         checks.append(skipped("task", "no drivers"))
-    checks += [_teleop(station), calibration_check(station, today)]
+    checks += [_watchdog(station), _teleop(station), calibration_check(station, today)]
     return checks, devices
 
 

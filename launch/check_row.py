@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from robot_rl.errors import RobotRLError
 
@@ -29,7 +29,7 @@ def checked(name: str, look: Callable[[], str], fix: str = "") -> Check:
         return Check(name, True, look())
     except RobotRLError as error:
         return Check(name, False, str(error), fix=fix or "as it says")
-    except (OSError, RuntimeError, ValueError, TypeError, ImportError) as error:  # a driver's own
+    except Exception as error:  # a driver's own, whatever it raises: the other devices are looked at all the same
         return Check(name, False, f"{type(error).__name__}: {error}", fix=fix or "mend the driver or its options")
 
 
@@ -46,7 +46,7 @@ def skipped(name: str, why: str) -> Check:
 
 def check_table(title: str, checks: list[Check]) -> Table:
     """Return checks for people; those that failed say how to mend them."""
-    table = Table("", "check", "found", "limit", "to do", title=title)
+    table = Table(*(Column(name, overflow="fold") for name in ("", "check", "found", "limit", "to do")), title=title)
     marks = {True: "[green]ok[/]", False: "[bold red]FAIL[/]", None: "[dim]-[/]"}
     for each in checks:
         cells = (each.name, each.found, each.limit, "" if each.is_ok or each.is_ok is None else each.fix)

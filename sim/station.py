@@ -9,13 +9,14 @@ import numpy as np
 from robot_rl.envs.factory import TASKS
 from robot_rl.envs.options import EnvOptions
 from robot_rl.errors import ConfigError
-from robot_rl.protocols import ResetRoutine, RewardModel, Robot, Tracker
+from robot_rl.protocols import Clock, ResetRoutine, RewardModel, Robot, Tracker
 from robot_rl.registry import resolve
 from sim.camera import Renderer, SimCamera
 from sim.env import SimEnv
 from sim.kinematics import HOME
 from sim.physics import Physics
 from sim.robot import SimRobot
+from sim.room import CAMERAS
 from sim.scene import SceneConfig, build_scene
 from sim.task import TaskReward
 from sim.timing import SimClock
@@ -45,14 +46,21 @@ def make_robot(scene: str = "") -> SimRobot:
     return robot
 
 
-def make_camera(clock: SimClock, name: str, size: int = 128) -> SimCamera:
+def make_camera(clock: Clock, name: str, size: int = 128) -> SimCamera:
     """Return a camera of the scene whose time `clock` keeps.
 
     Args:
         clock: A simulated robot's.
         name: `front` or `wrist`.
         size: Pixels, side of the square image.
+
+    Raises:
+        ConfigError: If the robot is not simulated, or the scene has no such camera.
     """
+    if not isinstance(clock, SimClock):
+        raise ConfigError(f"camera {name!r}: a simulated camera looks at a simulated robot; give [robot] driver = 'sim'")
+    if name not in CAMERAS:
+        raise ConfigError(f"the simulated scene has no camera {name!r}; it has: {', '.join(CAMERAS)}")
     physics = clock._physics
     return SimCamera(Renderer(physics), physics, name, size)
 

@@ -44,6 +44,9 @@ class Asleep(Moving):
     def connect(self):
         from robot_rl.errors import DeviceError
         raise DeviceError("camera 'front': no device with serial 42; plug it in")
+class Foreign(Moving):
+    def connect(self):
+        return {}["a vendor's key"]
 """
 
 
@@ -98,6 +101,7 @@ def test_three_faults_are_found_and_each_says_what_to_do(check):
     ("old", "new", "name", "found"),
     [
         ("toy_cameras:Moving", "toy_cameras:Asleep", "camera front", "no device with serial 42"),
+        ("toy_cameras:Moving", "toy_cameras:Foreign", "camera front", "KeyError: \"a vendor's key\""),
         ('driver = "fake"\n\n[cam', 'driver = "far"\n\n[cam', "drivers", "unknown robot driver 'far'"),
         ("[calibration]\ndate = DATE\n", "", "calibration", "none"),
         ('objects = { cube = "tcp" }', 'objects = { cup = "tcp" }', "task", "no tracker 'cup'"),
@@ -114,6 +118,21 @@ def test_what_is_wrong_is_named(check, old, new, name, found):
     assert status == 1
     assert rows[name]["is_ok"] is False
     assert found in rows[name]["found"]
+
+
+def test_faults_of_the_file_are_found_without_devices(check):
+    status, rows = check(
+        GOOD.replace("toy_cameras:Moving", "sim").replace("[calibration]", "[safety]\nwatchdog_s = 0\n[calibration]"), days=100
+    )
+    assert status == 1
+    assert failed(rows) == {"drivers", "watchdog", "calibration"}
+
+
+def test_a_camera_that_a_scene_does_not_have_is_named(tmp_path):
+    text = (LAUNCH.parent / "stations" / "sim.toml").read_text().replace("[cameras.wrist]", "[cameras.elbow]")
+    (tmp_path / "lab.toml").write_text(text)
+    done = call_script("check_station", "lab.toml", "--json", cwd=tmp_path)
+    assert "no camera 'elbow'; it has: front, wrist" in done.stdout
 
 
 def test_a_dry_run_touches_no_device(check):
