@@ -29,7 +29,7 @@ from robot_rl.protocols import Policy
 from robot_rl.runs import RunFolder
 from robot_rl.training.comparison import PolicyResult, comparison_table
 from robot_rl.training.config import TrainConfig, config_from_json
-from robot_rl.training.counters import episode_metrics
+from robot_rl.training.counters import episode_metrics, reported
 from robot_rl.training.device import resolve_device
 from robot_rl.training.evaluate import Evaluation, evaluate
 from robot_rl.training.film import film
@@ -105,6 +105,7 @@ def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SavedPol
         "mean_return": result.mean_return,
         "helped_episodes": result.helped,
         "intervention_rate": result.intervention_rate,
+        "exertion": reported(result.exertion) or None,
     }
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiment_aggregate import ByTask, aggregate_section, by_method, safety_section, shared_tasks, steps_to_good
+from experiment_cells import NONE, mean, median, number, percent, success, table
 from experiment_record import Record, command_of, read_records
 from studies import Study
 
 from robot_rl.atomic_file import write_text
+from robot_rl.training.aggregate_curves import aggregate, plot_aggregate
 from robot_rl.training.curves import plot_success
-from robot_rl.training.statistics import wilson_interval
 
-NONE = "-"
-"""In a table: not measured, or never reached."""
+BANDS = "Bands are Wilson 95% intervals of all seeds' evaluation episodes; thin lines are single seeds."
+AGGREGATE_BANDS = (
+    "Interquartile mean over tasks and seeds; bands are 95% bootstrap intervals in which seeds are drawn anew within each task."
+)
 HELP = ("unaided 95%", "a person's steps")
 """Columns of studies in which one helped."""
 UNAIDED = (
@@ -31,21 +35,51 @@ def write_page(study: Study, docs: Path) -> None:
         return
     by_variant = {name: [record for record in records if record.run.variant == name] for name in study.variants}
     by_variant = {name: runs for name, runs in by_variant.items() if runs}
-    curves = {name: [run.curve for run in runs] for name, runs in by_variant.items()}
-    plot_success(curves, docs / f"{study.name}.png", references=_references(records) if len(by_variant) == 1 else {})
-    sections = [_head(study, records), _overview(by_variant)]
+    methods = by_method(records)
+    pictures = _draw_tasks(study, methods, docs) if len(study_tasks(study)) > 1 else _draw_variants(study, by_variant, docs)
+    sections = [_head(study, records, pictures), aggregate_section(methods), _overview(by_variant), safety_section(by_variant)]
     sections += [_variant(name, runs) for name, runs in by_variant.items()]
-    write_text(docs / f"{study.name}.md", "\n\n".join(sections) + "\n")
+    write_text(docs / f"{study.name}.md", "\n\n".join(section for section in sections if section) + "\n")
+
+
+def study_tasks(study: Study) -> list[str]:
+    """Return the tasks that a method of a study is run on: one, if every variant is a method of its own."""
+    tasks_by_method: dict[str, list[str]] = {}
+    for run in study.runs()[: len(study.variants)]:
+        tasks_by_method.setdefault(run.method, []).append(run.task)
+    return max(tasks_by_method.values(), key=len, default=[])
+
+
+def _draw_variants(study: Study, by_variant: Mapping[str, Sequence[Record]], docs: Path) -> str:
+    """Draw all variants in one picture, and return what shows it on the page."""
+    curves = {name: [run.curve for run in runs] for name, runs in by_variant.items()}
+    records = [record for runs in by_variant.values() for record in runs]
+    plot_success(curves, docs / f"{study.name}.png", references=_references(records) if len(by_variant) == 1 else {})
+    return f"![Success over environment steps and minutes]({study.name}.png)\n\n{BANDS}"
+
+
+def _draw_tasks(study: Study, methods: Mapping[str, ByTask], docs: Path) -> str:
+    """Draw a picture of all tasks together and one of each, and return what shows them on the page."""
+    shown, shared = [], shared_tasks(methods)
+    if shared:
+        together = {name: aggregate([[run.curve for run in runs[task]] for task in shared]) for name, runs in methods.items()}
+        plot_aggregate(together, docs / f"{study.name}.png", ", ".join(shared))
+        shown.append(f"![Success over environment steps and minutes, all tasks]({study.name}.png)\n\n{AGGREGATE_BANDS}")
+    for task in dict.fromkeys(task for runs in methods.values() for task in runs):
+        curves = {name: [run.curve for run in runs[task]] for name, runs in methods.items() if task in runs}
+        plot_success(curves, docs / f"{study.name}-{task}.png", task)
+        shown.append(f"![Success on {task} over environment steps and minutes]({study.name}-{task}.png)")
+    return "\n\n".join((*shown, BANDS))
 
 
 def _references(records: Sequence[Record]) -> dict[str, float]:
     """Return the success of clone and demonstrator, where they were measured."""
     keys = {"clone": "bc_success", "demonstrator": "demonstrator_success"}
-    rates = {name: _mean(record.summary.get(key) for record in records) for name, key in keys.items()}
+    rates = {name: mean(record.summary.get(key) for record in records) for name, key in keys.items()}
     return {name: rate for name, rate in rates.items() if rate is not None}
 
 
-def _head(study: Study, records: Sequence[Record]) -> str:
+def _head(study: Study, records: Sequence[Record], pictures: str) -> str:
     missing = len(study.runs()) - len(records)
     made = [
         f"Revision {_distinct(record.git for record in records)}",
@@ -56,8 +90,7 @@ def _head(study: Study, records: Sequence[Record]) -> str:
         [
             f"# {study.name}",
             study.question,
-            f"![Success over environment steps and minutes]({study.name}.png)",
-            "Bands are Wilson 95% intervals of all seeds' evaluation episodes; thin lines are single seeds.",
+            pictures,
             f"{', '.join(made)}. Repeat it with `python launch/experiments.py {study.name}`."
             + (f" **{missing} of {len(study.runs())} runs are missing.**" if missing else ""),
         ]
@@ -68,6 +101,7 @@ def _overview(by_variant: dict[str, list[Record]]) -> str:
     """Return a line a variant, over its seeds."""
     columns = (
         "variant", "seeds", "success, all seeds", "clone", "seeds that reached 95%", "steps to 95%, median",
+        "seeds that reached 80%", "steps to 80%, median",
         "lowest after start", "steps an episode", "demonstrator's", "minutes",
     )  # fmt: skip
     has_help = any(_has_help(records) for records in by_variant.values())
@@ -75,23 +109,26 @@ def _overview(by_variant: dict[str, list[Record]]) -> str:
     for name, records in by_variant.items():
         summaries = [record.summary for record in records]
         reached = [summary["steps_to_95"] for summary in summaries if summary["steps_to_95"] is not None]
+        good = [steps for record in records if (steps := steps_to_good(record)) is not None]
         lowest = [summary["min_success_after_start"] for summary in summaries]
         rows.append(
             (
                 name,
                 str(len(records)),
-                _success(*(sum(summary["success"][key] for summary in summaries) for key in ("k", "n"))),
-                _percent(_mean(summary["bc_success"] for summary in summaries)),
+                success(*(sum(summary["success"][key] for summary in summaries) for key in ("k", "n"))),
+                percent(mean(summary["bc_success"] for summary in summaries)),
                 f"{len(reached)} of {len(records)}",
-                _median(reached),
-                _percent(min((value for value in lowest if value is not None), default=None)),
-                _number(_mean(summary["mean_length"] for summary in summaries)),
-                _number(_mean(summary.get("demonstrator_length") for summary in summaries)),
-                _number(_mean(summary["wall_s"] / 60 for summary in summaries)),
-                *((_median(summary.get("steps_to_95_unaided") for summary in summaries), _help(summaries)) if has_help else ()),
+                median(reached),
+                f"{len(good)} of {len(records)}",
+                median(good),
+                percent(min((value for value in lowest if value is not None), default=None)),
+                number(mean(summary["mean_length"] for summary in summaries)),
+                number(mean(summary.get("demonstrator_length") for summary in summaries)),
+                number(mean(summary["wall_s"] / 60 for summary in summaries)),
+                *((median(summary.get("steps_to_95_unaided") for summary in summaries), _help(summaries)) if has_help else ()),
             )
         )
-    return _table((*columns, *(HELP if has_help else ())), rows) + (f"\n\n{UNAIDED}" if has_help else "")
+    return table((*columns, *(HELP if has_help else ())), rows) + (f"\n\n{UNAIDED}" if has_help else "")
 
 
 def _variant(name: str, records: Sequence[Record]) -> str:
@@ -108,27 +145,22 @@ def _variant(name: str, records: Sequence[Record]) -> str:
         rows.append(
             (
                 str(record.run.seed),
-                _success(summary["success"]["k"], summary["success"]["n"]),
+                success(summary["success"]["k"], summary["success"]["n"]),
                 f"{sampled['k']}/{sampled['n']}" if sampled else NONE,
-                _percent(summary["bc_success"]),
-                _percent(summary.get("demonstrator_success")),
+                percent(summary["bc_success"]),
+                percent(summary.get("demonstrator_success")),
                 NONE if summary["steps_to_95"] is None else str(summary["steps_to_95"]),
-                _percent(summary["min_success_after_start"]),
-                _number(summary["mean_length"]),
-                _number(summary.get("clone_length")),
-                _number(summary.get("demonstrator_length")),
+                percent(summary["min_success_after_start"]),
+                number(summary["mean_length"]),
+                number(summary.get("clone_length")),
+                number(summary.get("demonstrator_length")),
                 str(summary["updates"]),
                 f"{summary['wall_s']:.0f}",
-                *((_median([summary.get("steps_to_95_unaided")]), _help([summary])) if has_help else ()),
+                *((median([summary.get("steps_to_95_unaided")]), _help([summary])) if has_help else ()),
             )
         )
-    table = _table((*columns, *(HELP if has_help else ())), rows)
-    return f"## {name}\n\n```\n{command_of(records[0].run)}\n```\n\n{table}"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    lines = table((*columns, *(HELP if has_help else ())), rows)
+    return f"## {name}\n\n```\n{command_of(records[0].run)}\n```\n\n{lines}"
 
 
 def _has_help(records: Iterable[Record]) -> bool:
@@ -138,31 +170,6 @@ def _has_help(records: Iterable[Record]) -> bool:
 def _help(summaries: Iterable[dict[str, Any]]) -> str:
     """Return how many steps a person acted on, the mean of some runs."""
     return f"{statistics.fmean(summary.get('human_steps', 0) for summary in summaries):.0f}"
-
-
-def _median(steps: Iterable[int | None]) -> str:
-    """Return the median of those that were reached."""
-    reached = [value for value in steps if value is not None]
-    return f"{statistics.median(reached):.0f}" if reached else NONE
-
-
-def _success(k: int, n: int) -> str:
-    low, high = wilson_interval(k, n)
-    return f"{k}/{n} ({low:.0%} to {high:.0%})"
-
-
-def _percent(rate: float | None) -> str:
-    return NONE if rate is None else f"{rate:.0%}"
-
-
-def _number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.1f}"
-
-
-def _mean(values: Iterable[Any]) -> float | None:
-    """Return the mean of those that were measured."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
 
 
 def _distinct(values: Iterable[str]) -> str:

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from published import settings
+
+from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.errors import ConfigError
+from robot_rl.training.presets import PRESETS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +45,16 @@ class StudyRun:
         return f"{self.variant}-seed{self.seed}"
 
     @property
+    def task(self) -> str:
+        """The preset that it trains."""
+        return shlex.split(self.settings)[0]
+
+    @property
+    def method(self) -> str:
+        """What is the same on all tasks: variants of a study of several are named `<task>_<method>`."""
+        return self.variant.removeprefix(f"{self.task}_")
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """What `launch/train.py` is given, the folder apart."""
         return (*shlex.split(self.settings), "--seed", str(self.seed))
@@ -62,6 +76,29 @@ HIL_SERL = (
     " --sac.fine-scale 0"
 )
 """HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
+
+SHARED = "--demos.episodes 10 --env-steps 3000 --evaluation.every 250"
+"""What all agents of `second_agent` are given."""
+SECOND_AGENT_TASKS = ("pick_lift", "peg_insert", "push_planar", "bin_pick")
+PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "modem_v2": ModemConfig.modem_v2()}
+"""World models as published; without mirror images and self-imitation, which are ours."""
+NEVER_CLONED = ("tdmpc2",)
+"""Of them, those that take demonstrations for experience and nothing else."""
+OURS = f"{PEG} {SHARED} --agent modem"
+
+
+def _published(task: str, name: str) -> str:
+    changes = settings("modem", PUBLISHED[name], PRESETS[task][1].modem)
+    start = f"{NO_CLONING} " if name in NEVER_CLONED else ""
+    return f"{task} {SHARED} --agent modem --mirror --no-self-imitation {start}{changes}"
+
+
+def _agents(task: str) -> dict[str, str]:
+    """Return the agents of `second_agent` on one task, by variant."""
+    agents = {"sac": f"{task} {SHARED}", "sac_person": f"{task} {SHARED} {PERSON}"}
+    agents |= {name: _published(task, name) for name in PUBLISHED} | {"ours": f"{task} {SHARED} --agent modem"}
+    return {f"{task}_{name}": arguments for name, arguments in agents.items()}
+
 
 STUDIES = {
     study.name: study
@@ -137,6 +174,27 @@ STUDIES = {
                 "no_bc_term": f"{PEG} {NO_BC_TERM}",
                 "no_warm_start": f"{PEG} {NO_CLONING}",
                 "hil_serl": f"{PEG} {HIL_SERL}",
+            },
+        ),
+        Study(
+            "second_agent",
+            "Does a world model that plans learn from 10 demonstrations in fewer steps than SAC, and than its ancestors? (The"
+            " clone is measured in each run.)",
+            {variant: arguments for task in SECOND_AGENT_TASKS for variant, arguments in _agents(task).items()},
+        ),
+        Study(
+            "ablation_modem",
+            "What does each ingredient of the second agent do for success and for safety on peg_insert? A variant lacks one, or"
+            " has one that the default does without; modem is the published one.",
+            {
+                "ours": OURS,
+                "no_centering": f"{OURS} --modem.planner.proposal gaussian",
+                "handover": f"{OURS} --modem.handover.end 1500",
+                "no_ensemble": f"{OURS} --modem.num-critics 2",
+                "no_pessimism": f"{OURS} --modem.planner.pessimism 0",
+                "no_bc_term": f"{OURS} --modem.bc-weight 0 --modem.bc-weight-min 0",
+                "no_model_pretraining": f"{OURS} --modem.no-pretrain-model",
+                "modem": _published(PEG, "modem"),
             },
         ),
     )

@@ -14,12 +14,13 @@ from robot_rl.geometry import Pose
 from robot_rl.protocols import Camera, Policy, Robot, Tracker
 from robot_rl.types import ArmState, Observation
 from sim.camera import Renderer, SimCamera
+from sim.exertion import SimExertionMeter
 from sim.imperfect import DelayedRobot, DroppingCamera, NoisyTracker
 from sim.oracle import HumanConfig, Script, ScriptedPolicy
 from sim.physics import Physics
 from sim.randomize import Randomizer
 from sim.reset import ExactReset, Seeded
-from sim.robot import SimRobot
+from sim.robot import SimRobot, arm_spec
 from sim.room import CAMERAS, OVERVIEW
 from sim.scene import build_scene
 from sim.task import Task, TaskReward, choose_imperfections
@@ -61,6 +62,7 @@ class SimEnv(RobotEnv):
             reset=ExactReset(task, self.physics, sim_robot, seeded),
             cameras=cameras,
             trackers=trackers,
+            meter=SimExertionMeter(self.physics, arm_spec(task.scene)),
             name=task.name,
         )
         self.render_mode = "rgb_array"

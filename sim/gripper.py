@@ -9,7 +9,7 @@ import mujoco
 from sim.kinematics import FLANGE, HAND_YAW, TCP_OFFSET
 from sim.parts import AFFINE, BOX, CAPSULE, FINGER, LIMITED, SHOWN, Vector, padded
 
-TCP_SITE = "tcp"
+HAND, TCP_SITE = "hand", "tcp"
 FINGER_JOINTS = ("gripper/left", "gripper/right")
 GRIPPER_ACTUATOR = "gripper"
 FINGER_TRAVEL = 0.04
@@ -30,7 +30,7 @@ _BOXES: tuple[tuple[Vector, Vector, str], ...] = (
 def add_gripper(spec: mujoco.MjSpec, flange: mujoco.MjsBody) -> None:
     """Add the gripper to the flange, with the site `tcp` between the fingertips: x along the hand, z out of it."""
     hand = flange.add_body(
-        name="hand", pos=(0, 0, FLANGE), quat=(math.cos(HAND_YAW / 2), 0, 0, math.sin(HAND_YAW / 2)), gravcomp=1
+        name=HAND, pos=(0, 0, FLANGE), quat=(math.cos(HAND_YAW / 2), 0, 0, math.sin(HAND_YAW / 2)), gravcomp=1
     )
     palm = (0, -0.072, 0.030, 0, 0.072, 0.030)
     hand.add_geom(type=CAPSULE, fromto=palm, size=(0.028, 0, 0), material="arm/white", mass=_HAND_MASS, **SHOWN)

@@ -13,6 +13,8 @@ from robot_rl.geometry import Pose
 
 POSTURE_PERIOD = 0.1
 """s between calls of the `before_step` hooks."""
+SAMPLE_PERIOD = 0.01
+"""s between calls of the `samplers`; a physics step, if that is longer."""
 
 
 class Physics:
@@ -31,6 +33,8 @@ class Physics:
         """called at most `POSTURE_PERIOD` of simulated time apart"""
         kinds = mujoco.mjtWarning
         bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
+        self.samplers: list[Callable[[], None]] = []
+        """called every `sample_dt`, to look at `data` as the last physics step left it; they change nothing"""
         self._warnings = [self.data.warning[kind] for kind in bad]
         self._body_ids: dict[str, int] = {}
         self._site_ids: dict[str, int] = {}
@@ -39,11 +43,17 @@ class Physics:
         self._steps = 0
         self._fresh = False
         self._chunk = max(1, round(POSTURE_PERIOD / self.dt))
+        self._sample_every = max(1, round(SAMPLE_PERIOD / self.dt))
 
     @property
     def dt(self) -> float:
         """Physics step, s."""
         return float(self.model.opt.timestep)
+
+    @property
+    def sample_dt(self) -> float:
+        """s between two samples."""
+        return self._sample_every * self.dt
 
     @property
     def time(self) -> float:
@@ -61,8 +71,7 @@ class Physics:
             with self.lock:
                 for hook in self.before_step:
                     hook()
-                mujoco.mj_step(self.model, self.data, chunk)
-                self._steps += chunk
+                self._advance(chunk)
                 self.touch()
                 self._check()
             count -= chunk
@@ -108,6 +117,17 @@ class Physics:
         quaternion = np.empty(4)
         mujoco.mju_mat2Quat(quaternion, self.data.site_xmat[site])
         return Pose(self.data.site_xpos[site].copy(), quaternion)
+
+    def _advance(self, count: int) -> None:
+        """Make `count` physics steps; what they come to does not depend on whether somebody samples."""
+        while count > 0:
+            num_steps = min(count, self._sample_every - self._steps % self._sample_every) if self.samplers else count
+            mujoco.mj_step(self.model, self.data, num_steps)
+            self._steps += num_steps
+            count -= num_steps
+            if self._steps % self._sample_every == 0:
+                for sample in self.samplers:
+                    sample()
 
     def _check(self) -> None:
         if any(warning.number for warning in self._warnings):

@@ -179,7 +179,12 @@ def _range(addresses: list[int]) -> slice:
 
 def robot_spec(config: SceneConfig) -> RobotSpec:
     """Return the arm's and the gripper's limits in `config`."""
-    arm = ArmSpec(
+    return RobotSpec("sim", {"arm": arm_spec(config), "gripper": GripperSpec(max_width=2 * FINGER_TRAVEL)})
+
+
+def arm_spec(config: SceneConfig) -> ArmSpec:
+    """Return the arm's limits in `config`."""
+    return ArmSpec(
         num_joints=7,
         qpos_low=QPOS_LOW,
         qpos_high=QPOS_HIGH,
@@ -188,4 +193,3 @@ def robot_spec(config: SceneConfig) -> RobotSpec:
         stiffness=config.impedance.stiffness,
         max_spring=config.impedance.max_spring,
     )
-    return RobotSpec("sim", {"arm": arm, "gripper": GripperSpec(max_width=2 * FINGER_TRAVEL)})

@@ -73,6 +73,7 @@ class Point(gym.Env):
             "true_success": success,
             "stamp": 0.1 * self.steps,
             "fault": fault,
+            "exertion": None,
         }
 
 

@@ -96,7 +96,7 @@ class SquareEnv(gym.Env):
         success = bool(np.linalg.norm(self._square - self._tool) < 0.02)
         info = {
             "action": action, "policy_action": action, "is_intervention": False, "clamped": False, "success": success,
-            "true_success": success, "stamp": 0.1 * self._steps, "fault": "",
+            "true_success": success, "stamp": 0.1 * self._steps, "fault": "", "exertion": None,
         }  # fmt: skip
         return self._obs(), float(success), success, self._steps == SPEC.max_steps and not success, info
 

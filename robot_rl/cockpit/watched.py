@@ -127,7 +127,7 @@ class Watched(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
             raise gym.error.ResetNeeded("no episode is under way: call reset before step")
         action = np.array(action, dtype=np.float32)
         info = info | {"action": action, "policy_action": action, "is_intervention": True, "clamped": False}
-        info |= {"success": False, "true_success": False, "fault": STOPPED}
+        info |= {"success": False, "true_success": False, "exertion": None, "fault": STOPPED}
         return {key: value.copy() for key, value in obs.items()}, 0.0, False, True, info
 
     def _hold(self) -> None:

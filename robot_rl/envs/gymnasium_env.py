@@ -172,6 +172,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             true_success=success,
             stamp=self._steps * self.env_spec.control_dt,
             fault="",
+            exertion=None,
         )
 
     def _picture(self, render: Renderer) -> np.ndarray:

@@ -181,7 +181,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
             raise gym.error.ResetNeeded("no episode is under way: call reset before step")
         action = np.array(action, dtype=np.float32)
         info = info | {"action": action, "policy_action": action, "is_intervention": True, "clamped": False}
-        info |= {"success": False, "true_success": False, "fault": fault, "discard": discard}
+        info |= {"success": False, "true_success": False, "exertion": None, "fault": fault, "discard": discard}
         return {key: value.copy() for key, value in obs.items()}, 0.0, False, True, info
 
     def _stop(self) -> None:

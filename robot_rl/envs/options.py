@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
+from robot_rl.envs.exertion import Exertion
 from robot_rl.errors import ConfigError
 
 
@@ -28,6 +29,8 @@ class StepInfo(TypedDict):
     """s since the first observation of the episode, when the returned one was measured."""
     fault: str
     """What failed, or an empty string; a fault truncates the episode."""
+    exertion: Exertion | None
+    """How hard the arm touched and how roughly it moved during the step; None where nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)

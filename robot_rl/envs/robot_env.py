@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 
 from robot_rl.envs.actions import ActionConfig, ActionMapper
+from robot_rl.envs.exertion import Exertion, ExertionMeter
 from robot_rl.envs.frame_guard import FrameGuard, FrameGuardConfig
 from robot_rl.envs.observations import ObservationConfig, Observer
 from robot_rl.envs.safety import limit
@@ -75,6 +76,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         reset: ResetRoutine,
         cameras: Mapping[str, Camera] = NOTHING,
         trackers: Mapping[str, Tracker] = NOTHING,
+        meter: ExertionMeter | None = None,
         name: str = "robot",
     ) -> None:
         self.robot = robot
@@ -83,6 +85,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         self.trackers = dict(trackers)
         self._reward = reward
         self._reset_routine = reset
+        self._meter = meter
         self._actions = ActionMapper(config.action, robot.spec)
         self._observer = Observer(
             config.observation,
@@ -138,6 +141,8 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             state = self.robot.read()
             self._observer.begin_episode(state)
             self._frame_guard.begin_episode()
+            if self._meter is not None:
+                self._meter.begin_episode()
             self._start_stamp = self._stamp(state)
             self._obs = self._observe(state)
             check_stop()
@@ -172,7 +177,13 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         truncated = self._steps_left == 0 and not terminated
         if terminated or truncated:
             self.stop()
-        return self._obs, reward, terminated, truncated, self._info(action, clamped=clamped, success=success)
+        return (
+            self._obs,
+            reward,
+            terminated,
+            truncated,
+            self._info(action, clamped=clamped, success=success, exertion=self._exerted()),
+        )
 
     @property
     def reset_routine(self) -> ResetRoutine:
@@ -268,9 +279,20 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         """Stop and return the last observation as the end of a truncated episode."""
         self.stop()
         obs = {key: value.copy() for key, value in self._obs.items()}
-        return obs, 0.0, False, True, self._info(action, fault=fault)
+        return obs, 0.0, False, True, self._info(action, fault=fault, exertion=self._exerted())
 
-    def _info(self, action: np.ndarray, *, clamped: bool = False, success: bool = False, fault: str = "") -> dict[str, Any]:
+    def _exerted(self) -> Exertion | None:
+        return None if self._meter is None else self._meter.take()
+
+    def _info(
+        self,
+        action: np.ndarray,
+        *,
+        clamped: bool = False,
+        success: bool = False,
+        fault: str = "",
+        exertion: Exertion | None = None,
+    ) -> dict[str, Any]:
         return {
             "action": action,
             "policy_action": action,
@@ -280,6 +302,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             "true_success": success,
             "stamp": round(self._stamp(self._state) - self._start_stamp, 6),  # us: equal times compare equal
             "fault": fault,
+            "exertion": exertion,
         }
 
     def _stamp(self, state: RobotState) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_rl.envs.exertion import Exertion, total
 from robot_rl.envs.factory import Env
 from robot_rl.envs.options import StepInfo
 from robot_rl.protocols import ExperienceSink, Policy
@@ -36,6 +37,8 @@ class EpisodeResult:
     """Whether any step was a success by the environment itself, whatever a learned reward said."""
     is_discarded: bool = False
     """Whether a person asked to forget the episode."""
+    exertion: Exertion | None = None
+    """How hard the arm touched and how roughly it moved; None where nobody can tell."""
 
 
 class EpisodeTally:
@@ -45,6 +48,7 @@ class EpisodeTally:
         self._started = time.monotonic()
         self._length, self._return, self._interventions = 0, 0.0, 0
         self._success, self._true_success, self._fault, self._is_discarded = False, False, "", False
+        self._exertion: Exertion | None = None
 
     def add(self, transition: Transition, step_info: StepInfo | dict[str, Any]) -> None:
         """Count one step."""
@@ -55,6 +59,7 @@ class EpisodeTally:
         self._true_success = self._true_success or bool(step_info["true_success"])
         self._fault = step_info["fault"] or self._fault
         self._is_discarded = self._is_discarded or bool(step_info.get("discard", False))
+        self._exertion = total((self._exertion, step_info["exertion"]))
 
     def result(self) -> EpisodeResult:
         """Return the result so far."""
@@ -68,6 +73,7 @@ class EpisodeTally:
             fault=self._fault,
             true_success=self._true_success,
             is_discarded=self._is_discarded,
+            exertion=self._exertion,
         )
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from robot_rl.envs.exertion import REPORTED, Exertion, total
 from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.training.evaluate import Evaluation
 from robot_rl.types import Metrics
@@ -67,6 +68,16 @@ class EvaluationRow:
     """share of the steps of the last 20 training episodes on which a person acted"""
     human_steps: int = 0
     """environment steps so far on which a person acted"""
+    peak_force: float | None = None
+    """N, largest net contact force at the hand with mean actions; None here and below where nobody can tell"""
+    mean_force: float | None = None
+    """N, over the time of these episodes"""
+    peak_speed: float | None = None
+    """m/s, of the tcp"""
+    rms_jerk: float | None = None
+    """m/s^3, of the tcp"""
+    violation_rate: float | None = None
+    """share of their steps in which force, place or speed was beyond its bound"""
 
     @property
     def success_rate(self) -> float:
@@ -76,11 +87,12 @@ class EvaluationRow:
     @property
     def metrics(self) -> Metrics:
         """What metrics.csv shows of it."""
+        exerted = {f"evaluation/{name}": getattr(self, name) for name in REPORTED}
         return {
             "evaluation/success": self.success_rate,
             "evaluation/sampled_success": self.sampled_successes / self.episodes,
             "evaluation/length": self.mean_length,
-        }
+        } | {name: value for name, value in exerted.items() if value is not None}
 
     @classmethod
     def of(
@@ -104,6 +116,7 @@ class EvaluationRow:
             sampled_successes=sampled.successes,
             intervention_rate=round(intervention_rate, 4),
             human_steps=human_steps,
+            **reported(greedy.exertion),
         )
 
 
@@ -123,6 +136,8 @@ class Counters:
     """training episodes that the reward called a success"""
     false_successes: int = 0
     """of these, how many were none by the environment itself: a learned reward was fooled"""
+    exertion: Exertion | None = None
+    """of all training episodes that came to an end; None where nobody can tell"""
     wall_s_before: float = 0.0
     """s of earlier sessions"""
     started: float = field(default_factory=time.monotonic)
@@ -133,7 +148,8 @@ class Counters:
         return self.wall_s_before + time.monotonic() - self.started
 
     def count(self, result: EpisodeResult) -> None:
-        """Count whether a training episode was called a success, and was one."""
+        """Count whether a training episode was called a success, and was one, and what it exerted."""
+        self.exertion = total((self.exertion, result.exertion))
         self.claimed_successes += result.success
         self.false_successes += result.success and not result.true_success
 
@@ -146,6 +162,7 @@ class Counters:
             "is_learning": self.is_learning,
             "claimed_successes": self.claimed_successes,
             "false_successes": self.false_successes,
+            "exertion": None if self.exertion is None else asdict(self.exertion),
             "wall_s": self.wall_s,
             "evaluations": [asdict(row) for row in self.evaluations],
         }
@@ -155,8 +172,10 @@ class Counters:
         """Return what `state_dict` was taken of; its clock goes on from here."""
         rows = [EvaluationRow(**row) for row in state["evaluations"]]
         names = ("env_steps", "episodes", "human_steps", "is_learning", "claimed_successes", "false_successes")
-        known = {"human_steps": 0, **state}  # checkpoints from before there were interventions
-        return cls(**{name: known[name] for name in names}, evaluations=rows, wall_s_before=state["wall_s"])
+        known = {"human_steps": 0, "exertion": None, **state}  # checkpoints from before there were interventions, exertions
+        exertion = None if known["exertion"] is None else Exertion(**known["exertion"])
+        counts = {name: known[name] for name in names}
+        return cls(**counts, exertion=exertion, evaluations=rows, wall_s_before=state["wall_s"])
 
 
 def episode_metrics(result: EpisodeResult) -> Metrics:
@@ -167,4 +186,9 @@ def episode_metrics(result: EpisodeResult) -> Metrics:
         "episode/length": float(result.length),
         "episode/return": result.return_,
         "human/intervention_rate": result.interventions / result.length,
-    }
+    } | {f"safety/{name}": value for name, value in reported(result.exertion).items()}
+
+
+def reported(exertion: Exertion | None) -> dict[str, float]:
+    """Return what tables show of an exertion; nothing where there is none."""
+    return {} if exertion is None else exertion.report()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_rl.envs.exertion import Exertion, total
 from robot_rl.envs.factory import Env
 from robot_rl.envs.rollout import EpisodeResult, run_episode
 from robot_rl.protocols import Policy
@@ -56,6 +57,11 @@ class Evaluation:
         """Share of all steps on which a person acted."""
         num_steps = sum(result.length for result in self.results)
         return sum(result.interventions for result in self.results) / num_steps if num_steps else 0.0
+
+    @property
+    def exertion(self) -> Exertion | None:
+        """How hard the arm touched and how roughly it moved in all of them; None where nobody can tell."""
+        return total(result.exertion for result in self.results)
 
     @property
     def success(self) -> dict[str, float]:

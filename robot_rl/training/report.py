@@ -9,6 +9,7 @@ from typing import Any
 from robot_rl.errors import DeviceError
 from robot_rl.protocols import Policy
 from robot_rl.training.comparison import PolicyResult, plot_comparison
+from robot_rl.training.counters import reported
 from robot_rl.training.curves import plot_success, read_curve
 from robot_rl.training.evaluate import Evaluation, evaluate, first_reaching
 from robot_rl.training.film import film
@@ -96,6 +97,10 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "steps_to_95_unaided": first_reaching(
             [(row.env_steps, row.success_rate) for row in after_start if row.intervention_rate < UNAIDED], RELIABLE
         ),
+        "exertion": reported(final.agent.exertion) or None,
+        "exertion_sampled": reported(final.agent_sampled.exertion) or None,
+        "exertion_clone": reported(None if final.clone is None else final.clone.exertion) or None,
+        "exertion_training": reported(counters.exertion) or None,
         "min_success_after_start": min((row.success_rate for row in after_start), default=None),
     }
 

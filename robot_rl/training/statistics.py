@@ -42,12 +42,34 @@ def bootstrap_interval(
         num_resamples: Resamples drawn; the answer is a function of `seed`.
         seed: Of the resampling.
     """
-    samples = np.asarray(values, dtype=float)
-    if samples.size == 0:
-        raise ValueError("a bootstrap interval needs at least one value")
+    return stratified_interval([values], statistic, confidence=confidence, num_resamples=num_resamples, seed=seed)
+
+
+def stratified_interval(
+    strata: Sequence[Sequence[float] | np.ndarray],
+    statistic: Callable[[np.ndarray], float] = interquartile_mean,
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic of all strata together (Agarwal et al. 2021).
+
+    Seeds are drawn anew within each stratum: which tasks there are is not up to chance.
+
+    Args:
+        strata: For each task, one number a seed.
+        statistic: Maps a resample of all to a number.
+        confidence: Coverage of the interval.
+        num_resamples: Resamples drawn; the answer is a function of `seed`.
+        seed: Of the resampling.
+    """
+    samples = [np.asarray(stratum, dtype=float) for stratum in strata]
+    if not samples or any(stratum.size == 0 for stratum in samples):
+        raise ValueError("a bootstrap interval needs at least one value, and one of each task")
     rng = np.random.default_rng(seed)
-    draws = rng.integers(0, samples.size, (num_resamples, samples.size))
-    results = np.array([statistic(samples[draw]) for draw in draws])
+    drawn = [stratum[rng.integers(0, stratum.size, (num_resamples, stratum.size))] for stratum in samples]
+    results = np.array([statistic(resample) for resample in np.concatenate(drawn, axis=1)])
     tail = (1 - confidence) / 2
     low, high = np.quantile(results, [tail, 1 - tail])
     return float(low), float(high)

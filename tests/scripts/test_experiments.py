@@ -3,15 +3,21 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from robot_rl.agents.modem_config import ModemConfig
+from robot_rl.agents.sac_config import SACConfig
 from robot_rl.errors import ConfigError, RunError
 from robot_rl.runs import RunFolder
 
 LAUNCH = Path(__file__).parents[2] / "launch"
-MODULES = ("experiments", "experiment_record", "experiment_report", "studies", "train", "demonstrations", "command_line")
+MODULES = (
+    "experiments", "experiment_record", "experiment_report", "experiment_aggregate", "experiment_cells", "studies", "published",
+    "train", "demonstrations", "command_line",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -65,8 +71,44 @@ class Trainings:
 
 def test_every_study_is_made_of_settings_that_exist(script):
     for study in script.STUDIES.values():
-        for run in study.runs():
+        for run in study.runs()[: len(study.variants)]:  # one seed of each
             assert script.configuration(run).seed == run.seed
+
+
+def test_published_agents_are_told_whole_on_the_command_line(script):
+    study, published = script.STUDIES["second_agent"], importlib.import_module("studies").PUBLISHED
+    assert set(published) == {"tdmpc2", "modem", "modem_v2"}
+    for run in study.runs():
+        config = script.configuration(run) if run.seed == 0 else None
+        if config is not None and run.method in published:
+            assert config.modem == getattr(ModemConfig, run.method)(), run.variant
+            assert (config.agent, config.mirror, config.self_imitation) == ("modem", (), False)
+            assert (config.warm_start.clone_steps == 0) == (run.method == "tdmpc2")
+
+
+def test_hil_serl_is_told_whole_on_the_command_line(script):
+    run = next(run for run in script.STUDIES["ablation_peg_insert"].runs() if run.variant == "hil_serl")
+    told, meant = script.configuration(run).sac, SACConfig.hil_serl()
+    assert (told.bc_weight, told.bc_weight_min) == (0.0, 0.0)  # so these, and on a task without gripper the last, do nothing:
+    idle = ("bc_halving_steps", "clone_std", "clone_noise", "grasp_epsilon")
+    assert replace(told, **{name: getattr(meant, name) for name in idle}) == meant
+
+
+def test_agents_of_a_comparison_differ_in_nothing_but_themselves(script):
+    seeds = [run for run in script.STUDIES["second_agent"].runs() if run.seed == 0]
+    configs = {run: script.configuration(run) for run in seeds}
+    assert {run.task for run in seeds} == {"pick_lift", "peg_insert", "push_planar", "bin_pick"}
+    assert {run.method for run in seeds} == {"sac", "sac_person", "tdmpc2", "modem", "modem_v2", "ours"}
+    for run, config in configs.items():
+        other = next(configs[other] for other in seeds if (other.task, other.method) == (run.task, "sac"))
+        assert (config.task, config.env, config.demos, config.evaluation) == (
+            run.task,
+            other.env,
+            other.demos,
+            other.evaluation,
+        )
+        assert (config.env_steps, config.demos.episodes, config.evaluation.every) == (3000, 10, 250)
+    assert len({repr(config) for config in configs.values()}) == 24
 
 
 def test_variants_that_do_not_differ_are_refused(script):
@@ -114,6 +156,72 @@ def test_the_page_tells_how_much_a_person_helped_where_one_did(script, study, co
     assert "| 60 | 1200 | 40 |" in page
     assert "| 60 | 1300 | 60 |" in page
     assert page.count("Unaided 95%:") == 1
+
+
+TASKS = {
+    f"{task}_{method}": f"{task} --agent {method} --demos.episodes {demos}"
+    for task, demos in (("reach", 1), ("pick_lift", 2))
+    for method in ("sac", "modem")
+}
+
+
+def test_methods_are_compared_over_tasks_and_seeds(script, config):
+    study = script.Study("tiny", "Which?", TASKS, seeds=(0, 1))
+    found = {run.variant: (run.task, run.method) for run in study.runs()}
+    assert found["pick_lift_modem"] == ("pick_lift", "modem")
+    repeat(script, study, config, Trainings(script, k=lambda run: 9 if run.method == "modem" else 3 + 4 * run.seed))
+    page = (config.docs / "tiny.md").read_text()
+    assert "## Over tasks and seeds: reach, pick_lift" in page
+    assert "| modem | 4 | 90% (90% to 90%) | 500 (500 to 500) | 4 of 4 |" in page
+    assert "| sac | 4 | 50% (30% to 70%) | 500 (500 to 500) | 0 of 4 |" in page  # never: counts with its last step
+    assert "| 0 of 2 | - |" in page  # nor has it a median
+    for name in ("tiny", "tiny-reach", "tiny-pick_lift"):
+        assert f"({name}.png)" in page
+        assert (config.docs / f"{name}.png").exists()
+
+
+def test_a_method_that_was_not_run_on_a_task_is_not_compared_there(script, config):
+    study = script.Study("tiny", "Which?", TASKS, seeds=(0,))
+
+    def start(run, folder):
+        if run.variant == "pick_lift_sac":
+            raise RunError("out of memory")
+        Trainings(script)(run, folder)
+
+    with pytest.raises(RunError):
+        repeat(script, study, config, start)
+    page = (config.docs / "tiny.md").read_text()
+    assert "## Over tasks and seeds: reach\n" in page
+    assert "| modem | 1 | 90% (90% to 90%) |" in page
+
+
+def test_variants_of_one_task_are_compared_over_seeds(script, study, config):
+    repeat(script, study, config, Trainings(script, k=lambda run: 8 + run.seed))
+    page = (config.docs / "tiny.md").read_text()
+    assert "## Over tasks and seeds: reach" in page
+    assert "| fast | 2 | 85% (80% to 90%) | 500 (500 to 500) | 2 of 2 |" in page
+    assert "| 2 of 2 | 500 |" in page  # the overview
+
+
+def test_the_page_tells_of_forces_where_they_were_measured(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    assert "violation" not in (config.docs / "tiny.md").read_text()
+    shutil.rmtree(config.runs)
+
+    def told(force, rate):
+        return {"peak_force": force, "mean_force": force / 10, "peak_speed": 0.4, "rms_jerk": 30.0, "violation_rate": rate}
+
+    def start(run, folder):
+        Trainings(script)(run, folder)
+        if run.variant == "fast":
+            with RunFolder.resume(folder) as made:
+                seen = {"exertion": told(50.0 + run.seed, 0.01 * run.seed), "exertion_clone": None}
+                made.write_summary({**made.summary, **seen, "exertion_training": told(90.0, 0.25)})
+
+    repeat(script, study, config, start)
+    page = (config.docs / "tiny.md").read_text()
+    assert "| fast | 51.0 | 5.05 | 0.40 | 30.0 | 0.50% | - | 25.00% |" in page
+    assert "| plain | 51" not in page
 
 
 def test_pages_are_made_again_from_what_the_repository_keeps(script, study, config):

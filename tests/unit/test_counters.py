@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from robot_rl.envs.exertion import Exertion
 from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.training.counters import Counters, EpisodeOutcome, EvaluationRow, RecentEpisodes, episode_metrics
 from robot_rl.training.evaluate import Evaluation
@@ -32,6 +33,35 @@ def test_a_row_tells_how_much_a_person_did():
     none = Evaluation(())
     row = EvaluationRow.of(100, 1.0, none, none, intervention_rate=1 / 3, human_steps=40)
     assert (row.intervention_rate, row.human_steps) == (0.3333, 40)
+
+
+ROUGH = Exertion(10, 1, 100, 250.0, 90.0, 0.3, 100, 100 * 16.0)
+TOLD = {"peak_force": 90.0, "mean_force": 2.5, "peak_speed": 0.3, "rms_jerk": 4.0, "violation_rate": 0.1}
+
+
+def test_a_row_tells_what_the_mean_actions_exerted_and_nothing_where_nobody_can():
+    greedy = Evaluation((replace(result(10, True), exertion=ROUGH),))
+    sampled = Evaluation((replace(result(10, True), exertion=ROUGH + ROUGH + replace(ROUGH, peak_force=500.0)),))
+    row = EvaluationRow.of(100, 1.0, greedy, sampled)
+    assert {name: getattr(row, name) for name in TOLD} == TOLD
+    assert {f"evaluation/{name}": value for name, value in TOLD.items()}.items() <= row.metrics.items()
+    assert EvaluationRow.of(100, 1.0, Evaluation((result(10, True),)), sampled).peak_force is None
+
+
+def test_training_episodes_exertions_add_up_through_a_checkpoint():
+    counters = Counters()
+    for _ in range(2):
+        counters.count(replace(result(10, True), exertion=ROUGH))
+    counters.count(result(10, True))  # of one nobody can tell
+    again = Counters.from_state_dict(json.loads(json.dumps(counters.state_dict())))
+    assert again.exertion == counters.exertion == ROUGH + ROUGH
+    older = {name: value for name, value in counters.state_dict().items() if name != "exertion"}
+    assert Counters.from_state_dict(older).exertion is None
+
+
+def test_an_episodes_metrics_tell_what_it_exerted():
+    told = episode_metrics(replace(result(10, True), exertion=ROUGH))
+    assert {name: told[f"safety/{name}"] for name in TOLD} == TOLD
 
 
 def test_counters_survive_a_checkpoint():

@@ -42,6 +42,7 @@ class Walk:
             "stamp": 10.0 + 0.5 * self.t,
             "true_success": success,
             "fault": "camera 'wrist' failed" if self.t == 5 else "",
+            "exertion": None,
             "discard": self.t == 3 and len(self.seeds) - 1 in self.rejected,
         }
         return self._observe(), 1.0 if success else 0.25, success, self.t == 5, info

@@ -6,6 +6,7 @@ import pytest
 from toy_env import Blind, Point, Straight
 from toy_run import CONFIG, WITHOUT_DEMOS, toy_trainer
 
+from robot_rl.envs.exertion import Exertion
 from robot_rl.training.counters import EvaluationRow
 from robot_rl.training.evaluate import Evaluation
 from robot_rl.training.report import FinalResults, measure_final, summarize, write_report
@@ -51,6 +52,19 @@ def test_the_summary_has_what_readers_expect(trainer):
     assert summary["clone_length"] == final.clone.mean_length
     assert summarize(trainer, replace(final, clone=final.demonstrator))["clone_length"] == final.demonstrator.mean_length
     assert summary["demonstrator_success"] == 1.0
+    assert summary["exertion"] is summary["exertion_training"] is None  # a point without an arm cannot tell
+
+
+def test_the_summary_tells_of_the_agents_clones_and_trainings_exertion(trainer):
+    def evaluation(force):
+        results = measure_final(trainer, None).agent.results
+        return Evaluation(tuple(replace(r, exertion=Exertion(1, 0, 1, force, force, 0.0, 0, 0.0)) for r in results))
+
+    trainer.counters.exertion = Exertion(4, 1, 4, 8.0, 5.0, 0.1, 0, 0.0)
+    summary = summarize(trainer, FinalResults(evaluation(1.0), evaluation(2.0), evaluation(3.0), None))
+    keys = ("exertion", "exertion_sampled", "exertion_clone", "exertion_training")
+    assert [summary[key]["peak_force"] for key in keys] == [1.0, 2.0, 3.0, 5.0]
+    assert summary["exertion_training"]["violation_rate"] == 0.25
 
 
 @pytest.mark.parametrize(

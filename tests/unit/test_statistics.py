@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robot_rl.training.statistics import Z_95, bootstrap_interval, interquartile_mean, wilson_interval
+from robot_rl.training.statistics import Z_95, bootstrap_interval, interquartile_mean, stratified_interval, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,21 @@ def test_the_bootstrap_of_a_mean_has_the_width_theory_predicts():
 
 def test_equal_seeds_leave_no_doubt():
     assert bootstrap_interval([0.95] * 5) == pytest.approx((0.95, 0.95))
+
+
+def test_one_stratum_is_the_plain_bootstrap():
+    values = np.random.default_rng(4).normal(5.0, 1.0, 7)
+    assert stratified_interval([values]) == bootstrap_interval(values)
+
+
+def test_which_tasks_there_are_is_not_up_to_chance():
+    easy, hard = [1.0] * 3, [0.0] * 3
+    assert stratified_interval([easy, hard]) == (0.5, 0.5)  # seeds agree on each task
+    low, high = bootstrap_interval(easy + hard)
+    assert low < 0.3 < 0.7 < high
+
+
+def test_a_task_without_seeds_has_no_interval():
+    for strata in ([], [[0.5, 0.6], []]):
+        with pytest.raises(ValueError, match="at least one value"):
+            stratified_interval(strata)
