@@ -29,6 +29,8 @@ class Physics:
         """held while stepping and while the state is read or written"""
         self.before_step: list[Callable[[], None]] = []
         """called at most `POSTURE_PERIOD` of simulated time apart"""
+        self.every_step: list[Callable[[], None]] = []
+        """called after each physics step, when derived quantities are still those of before it"""
         kinds = mujoco.mjtWarning
         bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
         self._warnings = [self.data.warning[kind] for kind in bad]
@@ -61,8 +63,11 @@ class Physics:
             with self.lock:
                 for hook in self.before_step:
                     hook()
-                mujoco.mj_step(self.model, self.data, chunk)
-                self._steps += chunk
+                for _ in range(chunk):
+                    mujoco.mj_step(self.model, self.data)
+                    self._steps += 1
+                    for hook in self.every_step:
+                        hook()
                 self.touch()
                 self._check()
             count -= chunk
