@@ -80,6 +80,22 @@ class DualArm:
             except Exception:
                 log.exception("%s: the %s robot could not be stopped", self.spec.name, side)
 
+    def recover(self) -> None:
+        """Recover each robot that does not answer, if it can be. Only a person asks for this, having looked at both arms.
+
+        Raises:
+            DeviceError: What a robot says that cannot be recovered, with the name of its side.
+        """
+        for side, robot in self._robots.items():
+            try:
+                robot.connect()
+                robot.read()
+            except DeviceError as error:
+                recover = getattr(robot, "recover", None)
+                if recover is None:
+                    raise type(error)(f"{side}: {error}") from error
+                self._told(side, recover)
+
     def close(self) -> None:
         """Stop and release all, and then raise what one of them raised."""
         errors: list[Exception] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -60,9 +61,11 @@ class SerlHttpServer:
         """
         try:
             self._server = _Server(self._address, self._handler())
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             host, port = self._address
-            raise ConfigError(f"cannot listen on {host}:{port}: {error}; is a robot server running already?") from error
+            is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            hint = "is a robot server running already?" if is_taken else "give an address of this machine, and a port to 65535"
+            raise ConfigError(f"cannot listen on {host}:{port}: {error}; {hint}") from error
         try:
             self.follower.robot.connect()
         except BaseException:

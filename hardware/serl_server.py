@@ -37,6 +37,9 @@ class SerlRobot:
     is not ours, an arm that stands still although commanded is all one sees of it.
     """
 
+    tells_of_faults = False
+    """Whether an arm that its own safety stopped is an error here."""
+
     def __init__(
         self,
         url: str = "http://127.0.0.1:5000",

@@ -164,6 +164,21 @@ class UrRobot(Served):
         if self._gripper is not None:
             self._gripper.stop()
 
+    def recover(self) -> None:
+        """Clear a fault of the arm, which stands still. Only a person asks for this, having looked at the arm.
+
+        It works before `connect` too, which refuses an arm that is stopped; `connect` then goes on.
+
+        Raises:
+            RobotFault: If the controller does not allow it yet, or the arm must be released at the pendant.
+            DeviceError: If nobody answers.
+        """
+        if self._thread is None:
+            self._link.recover()
+            self._link.close()
+        else:
+            super().recover()
+
     def close(self) -> None:
         """Stop and let go of arm and gripper."""
         self.stop()

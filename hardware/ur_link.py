@@ -98,14 +98,9 @@ class UrLink:
             RobotFault: If the arm is stopped or not powered.
             DeviceError: If the controller is not there or does not take commands.
         """
-        receive, control = _package("rtde_receive"), _package("rtde_control")
-        self._reach()
-        if self._host in _abandoned:
-            raise DeviceError(
-                f"UR at {self._host}: an earlier connection of this program was lost and does not let go; start it again"
-            )
+        control = _package("rtde_control")
+        self._open_receive()
         try:
-            self._receive = receive.RTDEReceiveInterface(self._host, self._set_up.rate_hz, VARIABLES)
             self.require_no_fault()
             self._control = control.RTDEControlInterface(self._host, self._set_up.rate_hz)
             self._prepare()
@@ -195,23 +190,48 @@ class UrLink:
         return reading
 
     def recover(self) -> None:
-        """Unlock a protective stop and start the control program again; the arm stands still.
+        """Unlock a protective stop and start the control program again, connected before or not; the arm stands still.
 
         Raises:
             RobotFault: If the controller does not allow it, or the arm is stopped for another reason.
             DeviceError: If the connection is lost, or the program does not start.
         """
-        if self.read().safety_mode == PROTECTIVE_STOP:
-            dashboard = _package("dashboard_client").DashboardClient(self._host)
-            try:
-                dashboard.connect()
-                dashboard.unlockProtectiveStop()
-            except RuntimeError as error:
-                raise RobotFault(f"UR at {self._host} stays stopped: {error}") from error
-            finally:
-                dashboard.disconnect()
+        if self._safety_mode() == PROTECTIVE_STOP:
+            self._unlock()
         self.close()
         self.connect()
+
+    def _unlock(self) -> None:
+        dashboard = _package("dashboard_client").DashboardClient(self._host)
+        try:
+            dashboard.connect()
+            dashboard.unlockProtectiveStop()
+        except RuntimeError as error:
+            raise RobotFault(f"UR at {self._host} stays stopped: {error}") from error
+        finally:
+            dashboard.disconnect()
+
+    def _safety_mode(self) -> int:
+        """Return what the controller says, by a connection of its own if there is none."""
+        if self._receive is not None:
+            return self.read().safety_mode
+        self._open_receive()
+        try:
+            return self.read().safety_mode
+        finally:
+            self.close()
+
+    def _open_receive(self) -> None:
+        receive = _package("rtde_receive")
+        self._reach()
+        if self._host in _abandoned:
+            raise DeviceError(
+                f"UR at {self._host}: an earlier connection of this program was lost and does not let go; start it again"
+            )
+        try:
+            self._receive = receive.RTDEReceiveInterface(self._host, self._set_up.rate_hz, VARIABLES)
+        except RuntimeError as error:
+            raise DeviceError(f"UR at {self._host} sends no data ({error}); see docs/hardware.md, UR arms") from error
 
     def _prepare(self) -> None:
         control, set_up = self._control, self._set_up

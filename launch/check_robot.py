@@ -12,7 +12,7 @@ from check_row import Check, checked, skipped, within
 
 from robot_rl.envs.resets import AT_REST_M_S
 from robot_rl.envs.safety import limit
-from robot_rl.errors import RobotRLError
+from robot_rl.errors import DeviceError, RobotRLError
 from robot_rl.geometry import Pose, rotate
 from robot_rl.protocols import Robot
 from robot_rl.specs import ArmSpec, JointSpec
@@ -39,7 +39,11 @@ def robot_checks(robot: Robot, control_dt: float, *, move: bool, now: Callable[[
         now: Measures how long calls take, s.
     """
     started = now()
-    reached = checked("robot answers", lambda: _connected(robot), "see that it is on, reachable and not stopped")
+    reached = checked(
+        "robot answers",
+        lambda: _connected(robot),
+        "see that it is on, reachable and not stopped; --recover if its safety stopped it",
+    )
     if not reached.is_ok:
         return [reached, *(skipped(name, "no robot") for name in ("readings", "place", "stop"))]
     checks = [Check(reached.name, True, f"{reached.found}, after {now() - started:.2f} s")]
@@ -51,6 +55,29 @@ def robot_checks(robot: Robot, control_dt: float, *, move: bool, now: Callable[[
     finally:
         robot.stop()
     return checks
+
+
+def recovery_check(robot: Robot) -> Check:
+    """Ask a robot that its own safety stopped to be ready again, standing still; one that says it is well is asked nothing."""
+    try:
+        robot.connect()
+        robot.read()
+        if getattr(robot, "tells_of_faults", True):
+            return Check("recovery", True, "not needed: there is no fault")
+        fault = "unknown, its driver cannot tell"
+    except DeviceError as error:
+        fault = str(error)
+    recover = getattr(robot, "recover", None)
+    if recover is None:
+        return Check("recovery", False, fault, fix="clear it at the robot: its driver has no way to")
+
+    def ask() -> str:
+        recover()
+        robot.connect()
+        robot.read()
+        return f"done (it was: {fault})"
+
+    return checked("recovery", ask, "do what it says, and try again")
 
 
 def _connected(robot: Robot) -> str:

@@ -3,6 +3,7 @@
 python launch/check_station.py stations/lab.toml --dry-run     # the file only; nothing is touched
 python launch/check_station.py stations/lab.toml
 python launch/check_station.py stations/lab.toml --move        # the tool moves 2 cm up, to measure how it stops
+python launch/check_station.py stations/lab.toml --recover     # clear a protective stop or a reflex whose cause is gone
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Annotated
 import tyro
 from check_file import file_checks
 from check_machine import camera_checks, device_check, machine_checks, tracker_checks
-from check_robot import robot_checks
+from check_robot import recovery_check, robot_checks
 from check_row import Check, check_table
 from command_line import parse, run_script
 from rich.console import Console
@@ -41,10 +42,16 @@ class CheckConfig:
     """look at the file only; no device is touched"""
     move: bool = False
     """move the tool 2 cm up, to measure how it stops: keep clear"""
+    recover: bool = False
+    """first clear a fault that the robot's own safety has stopped it for: look at the arm, and keep clear"""
     out: Path = Path("data")
     """where recordings go: is there room"""
     json: bool = False
     """print one JSON list instead of a table"""
+
+    def __post_init__(self) -> None:
+        if self.recover and self.dry_run:
+            raise ConfigError("recover asks the robot, and dry_run touches no device; give one of them")
 
 
 def main(config: CheckConfig) -> int:
@@ -72,7 +79,8 @@ def live_checks(config: CheckConfig, station: Station, devices: Devices) -> list
     settings = station.task.env if station.task is not None else RobotEnvConfig()
     robot, clock = devices.driver, devices.driver.clock
     try:
-        checks = robot_checks(robot, settings.control_dt, move=config.move)
+        checks = [recovery_check(robot)] if config.recover else []
+        checks += robot_checks(robot, settings.control_dt, move=config.move)
         for name, camera in devices.cameras.items():
             checks += camera_checks(name, camera, clock, settings.max_frame_age_s)
         device = station.build_teleop() if station.teleop is not None and station.teleop.driver != "browser" else None

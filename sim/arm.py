@@ -14,6 +14,8 @@ from sim.parts import AFFINE, CAPSULE, CYLINDER, LIMITED, SHOWN, Vector, add_mat
 ARM_JOINTS = tuple(f"arm/joint{index}" for index in range(1, 8))
 TARGET = "target"
 """Name of the mocap body, and of its site, that anchors the spring."""
+DAMPERS = tuple(f"damper{axis}" for axis in range(6))
+"""Actuators, which also measure the velocity of the tcp along the target's axes."""
 
 LINK_MASS = (3.2, 1.0, 2.0, 1.7, 1.1, 0.9, 0.4)
 """[7], kg: a light arm, with most of its mass near the base."""
@@ -129,4 +131,4 @@ def _add_spring(spec: mujoco.MjSpec, impedance: Impedance) -> None:
             forcelimited=LIMITED,
             **at_tcp,
         )
-        spec.add_actuator(name=f"damper{axis}", biasprm=padded(0.0, 0.0, -impedance.damping[kind]), **at_tcp)
+        spec.add_actuator(name=DAMPERS[axis], biasprm=padded(0.0, 0.0, -impedance.damping[kind]), **at_tcp)

@@ -31,10 +31,12 @@ class Physics:
         """held while stepping and while the state is read or written"""
         self.before_step: list[Callable[[], None]] = []
         """called at most `POSTURE_PERIOD` of simulated time apart"""
-        kinds = mujoco.mjtWarning
-        bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
+        self.every_step: list[Callable[[], None]] = []
+        """called after each physics step, when derived quantities are still those of before it"""
         self.samplers: list[Callable[[], None]] = []
         """called every `sample_dt`, to look at `data` as the last physics step left it; they change nothing"""
+        kinds = mujoco.mjtWarning
+        bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
         self._warnings = [self.data.warning[kind] for kind in bad]
         self._body_ids: dict[str, int] = {}
         self._site_ids: dict[str, int] = {}
@@ -71,7 +73,8 @@ class Physics:
             with self.lock:
                 for hook in self.before_step:
                     hook()
-                self._advance(chunk)
+                for _ in range(chunk):
+                    self._advance()
                 self.touch()
                 self._check()
             count -= chunk
@@ -118,16 +121,15 @@ class Physics:
         mujoco.mju_mat2Quat(quaternion, self.data.site_xmat[site])
         return Pose(self.data.site_xpos[site].copy(), quaternion)
 
-    def _advance(self, count: int) -> None:
-        """Make `count` physics steps; what they come to does not depend on whether somebody samples."""
-        while count > 0:
-            num_steps = min(count, self._sample_every - self._steps % self._sample_every) if self.samplers else count
-            mujoco.mj_step(self.model, self.data, num_steps)
-            self._steps += num_steps
-            count -= num_steps
-            if self._steps % self._sample_every == 0:
-                for sample in self.samplers:
-                    sample()
+    def _advance(self) -> None:
+        """Make one physics step."""
+        mujoco.mj_step(self.model, self.data)
+        self._steps += 1
+        for hook in self.every_step:
+            hook()
+        if self._steps % self._sample_every == 0:
+            for sample in self.samplers:
+                sample()
 
     def _check(self) -> None:
         if any(warning.number for warning in self._warnings):

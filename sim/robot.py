@@ -8,25 +8,31 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 
+from robot_rl.envs.parts import part_spec
 from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, GripperSpec, RobotSpec
 from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
-from sim.arm import ARM_JOINTS, TARGET
+from sim.arm import ARM_JOINTS, DAMPERS, TARGET
+from sim.brake import Brake, SpeedLimit
 from sim.gripper import FINGER_JOINTS, FINGER_TRAVEL, GRIPPER_ACTUATOR, TCP_SITE
 from sim.kinematics import HOME, QPOS_HIGH, QPOS_LOW
 from sim.physics import Physics
 from sim.scene import SceneConfig
 from sim.timing import SimClock
 
+_HOME = np.array(HOME)
 _REMEDY = "sim robot: not connected; call connect() first"
 _REGULAR = 1e-6 * np.eye(6)
 """Keeps the estimate of the wrench finite where the arm is stretched out."""
 
 
 class SimRobot:
-    """Parts `arm` and `gripper` of a simulated scene. The arm's spring pulls towards the last target until the next one."""
+    """Parts `arm` and `gripper` of a simulated scene. The arm's spring pulls towards the last target until the next one.
+
+    An arm that is stopped while it moves is braked first, along its way, and then held where it stands.
+    """
 
     def __init__(
         self,
@@ -53,8 +59,13 @@ class SimRobot:
         self._target = int(model.body(prefix + TARGET).mocapid[0])
         self._whole_jacobian = np.zeros((6, model.nv))
         self._version = -1
-        self._home = np.array(HOME)
+        self._elbow_goal = _HOME
+        self._velocity = physics.data.actuator_velocity[_range([int(model.actuator(prefix + name).id) for name in DAMPERS])]
+        self._brake = Brake(physics, self._dofs, self._velocity)
+        arm = part_spec(self.spec, "arm", ArmSpec)
+        self._speed_limit = SpeedLimit(physics, arm, self._site, self._dofs, self._velocity)
         physics.before_step.append(self._pull_elbow)
+        physics.every_step += [self._speed_limit.keep, self._stop_on_the_way]
 
     def connect(self) -> None:
         """Allow reading and commanding, and hold where the arm is."""
@@ -96,6 +107,7 @@ class SimRobot:
             for part, target in command.items():
                 if part == "arm" and isinstance(target, ArmTarget):
                     self._anchor(target.pose)
+                    self._go_on()
                     sent[part] = target
                 elif part == "gripper" and isinstance(target, GripperTarget) and math.isfinite(target.opening):
                     opening = min(max(target.opening, 0.0), 1.0)
@@ -106,9 +118,12 @@ class SimRobot:
         return sent
 
     def stop(self) -> None:
-        """Anchor the spring at the current tcp pose and the fingers at their current opening."""
+        """Brake, anchor the spring where the arm stands, and the fingers at their current opening."""
         with self._physics.lock:
             self._anchor(self._pose())
+            jacobian, _ = self._differentials()
+            self._brake.start(jacobian @ self._physics.data.qvel[self._dofs])
+            self._stop_on_the_way()
             self._physics.data.ctrl[self._gripper] = self._physics.data.qpos[self._finger]
 
     def close(self) -> None:
@@ -128,12 +143,20 @@ class SimRobot:
             data.qpos[self._finger : self._finger + 2] = opening * FINGER_TRAVEL
             data.qvel[self._dofs] = 0.0
             self._physics.touch()
+            self._velocity[:] = 0.0
+            self._go_on()
             self.stop()
 
     def _pose(self) -> Pose:
         """Return T_base_tcp of this arm's own base."""
         in_world = self._physics.site_pose(self._tcp)
         return Pose(in_world.position - self._base, in_world.quaternion)
+
+    def _go_on(self) -> None:
+        """End a stop, after which the elbow may go home again."""
+        self._brake.release()
+        self._speed_limit.look()
+        self._elbow_goal = _HOME
 
     def _anchor(self, pose: Pose) -> None:
         if not np.isfinite(pose.position).all() or not np.isfinite(pose.quaternion).all():
@@ -155,10 +178,22 @@ class SimRobot:
         return self._jacobian, self._to_wrench
 
     def _pull_elbow(self) -> None:
-        """Set joint torques that move the elbow towards the home posture and exert no force at the tcp."""
+        """Set joint torques that exert no force at the tcp and move the elbow to the home posture, or keep it after a stop."""
+        if self._brake.is_on:
+            return
         jacobian, to_wrench = self._differentials()
-        torque = self._posture * (self._home - self._physics.data.qpos[self._qpos])
+        torque = self._posture * (self._elbow_goal - self._physics.data.qpos[self._qpos])
         self._physics.data.qfrc_applied[self._dofs] = torque - (to_wrench @ torque) @ jacobian
+
+    def _stop_on_the_way(self) -> None:
+        """Brake an arm that is being stopped; until it stands, the spring's anchor and the elbow's go along."""
+        if not self._brake.is_on:
+            return
+        data = self._physics.data
+        data.qfrc_applied[self._dofs] = self._brake.torque()
+        self._elbow_goal = data.qpos[self._qpos].copy()
+        data.mocap_pos[self._target] = data.site_xpos[self._site]
+        mujoco.mju_mat2Quat(data.mocap_quat[self._target], data.site_xmat[self._site])
 
 
 class SimTracker:
@@ -173,8 +208,9 @@ class SimTracker:
 
 
 def _range(addresses: list[int]) -> slice:
-    """Return consecutive addresses as a slice, which numpy reads without copying."""
-    return slice(addresses[0], addresses[-1] + 1)
+    """Return evenly spaced addresses as a slice, which numpy reads without copying."""
+    step = addresses[1] - addresses[0]
+    return slice(addresses[0], addresses[-1] + 1, step)
 
 
 def robot_spec(config: SceneConfig) -> RobotSpec:

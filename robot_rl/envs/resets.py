@@ -105,7 +105,7 @@ class DrivenReset:
             state = robot.read()
             measured = part_state(state, self.arm, ArmState)
             distance, angle = measured.pose.distance(goal)
-            if _is_at_rest(measured) and distance <= self.position_tolerance_m and angle <= self.rotation_tolerance_rad:
+            if is_at_rest(measured.twist) and distance <= self.position_tolerance_m and angle <= self.rotation_tolerance_rad:
                 return
             self._step(robot, state, {self.arm: ArmTarget(goal)})
         robot.stop()
@@ -196,6 +196,6 @@ def driven_reset(
     )
 
 
-def _is_at_rest(arm: ArmState) -> bool:
-    speed, angular_speed = math.hypot(*arm.twist[:3].tolist()), math.hypot(*arm.twist[3:].tolist())
-    return speed < AT_REST_M_S and angular_speed < AT_REST_RAD_S
+def is_at_rest(twist: np.ndarray) -> bool:
+    """Return whether a tool of this twist, [6], m/s and rad/s, counts as standing."""
+    return math.hypot(*twist[:3].tolist()) < AT_REST_M_S and math.hypot(*twist[3:].tolist()) < AT_REST_RAD_S

@@ -14,7 +14,7 @@ from hardware.dual_arm import DualArm, make_dual_arm
 from hardware.fake import FakeRobot
 from robot_rl.envs.clearance import tool_clearance
 from robot_rl.envs.safety import limit
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, RobotFault
 from robot_rl.geometry import Pose
 from robot_rl.specs import ClearanceSpec
 from robot_rl.station_file import load_station
@@ -160,3 +160,31 @@ def test_what_a_side_cannot_take_is_named():
         make_dual_arm({"driver": "fake"}, {"driver": "fake", "options": {"adress": "x"}}, (0.0, -0.6, 0.0))
     with pytest.raises(ConfigError, match="'left' of a dual_arm takes driver and options"):
         make_dual_arm({}, {"driver": "fake"}, (0.0, -0.6, 0.0))
+
+
+def test_only_the_arm_that_does_not_answer_is_recovered(monkeypatch):
+    class Stopped(FakeRobot):
+        recovered, is_stopped = 0, False
+
+        def connect(self):
+            if self.is_stopped:
+                raise RobotFault("protective stop")
+            super().connect()
+
+        def recover(self):
+            self.recovered, self.is_stopped = self.recovered + 1, False
+
+    clock = ManualClock()
+    left, right = Stopped(clock), Stopped(clock)
+    robot = DualArm({"left": left, "right": right}, (SIDE_BY_SIDE,))
+    right.is_stopped = True
+    with pytest.raises(RobotFault, match="right: protective stop"):
+        robot.connect()
+    robot.recover()
+    robot.connect()
+    assert robot.read()
+    assert (left.recovered, right.recovered) == (0, 1)
+    monkeypatch.setattr(left, "recover", None)
+    monkeypatch.setattr(left, "connect", lambda: (_ for _ in ()).throw(RobotFault("protective stop")))
+    with pytest.raises(RobotFault, match="left: protective stop"):
+        robot.recover()

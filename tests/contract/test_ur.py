@@ -156,6 +156,20 @@ class TestUrFailures(Benched):
             assert robot.read()["arm"].pose.distance(here)[0] < 1e-4  # the old command is forgotten
             self.moving(robot)
 
+    def test_a_stopped_arm_is_not_connected_and_can_be_recovered_first(self):
+        self.bench.protective_stop()
+        robot = self.make()
+        with pytest.raises(RobotFault, match="protective stop"):
+            robot.connect()
+        self.bench.wait(6.0)
+        robot.recover()
+        assert not any(self.bench.state()["twist"])
+        robot.connect()
+        try:
+            self.moving(robot)
+        finally:
+            robot.close()
+
     @pytest.mark.parametrize(("mode", "word"), [(7, "emergency"), (5, "safeguard")])
     def test_other_stops_are_named(self, mode, word):
         with self.connected() as robot:

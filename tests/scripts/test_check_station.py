@@ -8,6 +8,10 @@ from datetime import date, timedelta
 import pytest
 from toy_script import LAUNCH, call_script
 
+from hardware.fake import FakeRobot
+from hardware.serl_http import SerlHttpServer
+from hardware.ur_bench import UrBench
+
 GOOD = """
 [robot]
 driver = "fake"
@@ -146,3 +150,94 @@ def test_the_shipped_station_is_well_and_its_table_is_for_people(tmp_path):
     assert not done.returncode, done.stdout
     assert "all is well" in done.stdout
     assert "60 N" in done.stdout
+
+
+STOPPED = """
+from pathlib import Path
+from hardware.fake import FakeRobot
+from robot_rl.errors import RobotFault
+class Stuck(FakeRobot):
+    def connect(self):
+        if Path("stopped").exists():
+            raise RobotFault("fake made a protective stop")
+        super().connect()
+class Stopped(Stuck):
+    def recover(self):
+        if Path("too_early").exists():
+            raise RobotFault("fake stays stopped")
+        Path("stopped").unlink()
+"""
+
+
+@pytest.fixture
+def stopped(check, tmp_path):
+    """Check a station whose robot its own safety has stopped."""
+    (tmp_path / "toy_stopped.py").write_text(STOPPED)
+    (tmp_path / "stopped").touch()
+
+    def check_stopped(*words, driver="Stopped"):
+        return check(GOOD.replace('driver = "fake"\n\n[cam', f'driver = "toy_stopped:{driver}"\n\n[cam'), *words)
+
+    return check_stopped
+
+
+def test_a_stopped_robot_is_recovered_on_request_only(stopped, tmp_path):
+    status, rows = stopped()
+    assert status == 1
+    assert failed(rows) == {"robot answers"}
+    assert "--recover" in rows["robot answers"]["fix"]
+    (tmp_path / "too_early").touch()
+    assert {"recovery", "robot answers"} == failed(stopped("--recover")[1])
+    (tmp_path / "too_early").unlink()
+    status, rows = stopped("--recover")
+    assert status == 0
+    assert "made a protective stop" in rows["recovery"]["found"]
+    assert rows["robot answers"]["is_ok"]
+    assert "not needed" in stopped("--recover")[1]["recovery"]["found"]
+    assert "recovery" not in stopped()[1]
+
+
+def test_a_driver_without_recovery_says_so(stopped):
+    status, rows = stopped("--recover", driver="Stuck")
+    assert status == 1
+    assert rows["recovery"]["found"] == "fake made a protective stop"
+    assert "clear it at the robot" in rows["recovery"]["fix"]
+
+
+def test_a_driver_that_cannot_tell_of_faults_is_asked_all_the_same(check):
+    with SerlHttpServer(FakeRobot(), port=0) as server:
+        text = f'[robot]\ndriver = "serl_server"\noptions = {{ url = "{server.url}", timeout_s = 5.0 }}\n'
+        assert check(text, "--recover")[1]["recovery"]["found"].startswith("done (it was: unknown")
+
+
+def test_a_dry_run_recovers_nothing(tmp_path):
+    done = call_script("check_station", LAUNCH.parent / "stations" / "sim.toml", "--dry-run", "--recover", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "give one of them" in done.stderr
+
+
+def test_a_protective_stop_of_a_ur_is_recovered(tmp_path):
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
+    bench = UrBench()
+    (tmp_path / "ur.toml").write_text(
+        f'[robot]\ndriver = "ur"\n[robot.options]\nhost = "{bench.address}"\nwatchdog_hz = 0.5\nmax_age_s = 1.0\n'
+    )
+
+    def check(*words):
+        done = call_script("check_station", "ur.toml", "--json", *words, cwd=tmp_path)
+        return {row["name"]: row for row in json.loads(done.stdout)}
+
+    try:
+        bench.protective_stop()
+        assert "made a protective stop" in check()["robot answers"]["found"]
+        bench.wait(6.0)
+        rows = check("--recover")
+        assert rows["recovery"]["is_ok"], rows["recovery"]
+        assert rows["robot answers"]["is_ok"], rows["robot answers"]
+        bench.protective_stop(7)
+        rows = check("--recover")
+        assert rows["recovery"]["is_ok"] is rows["robot answers"]["is_ok"] is False
+        assert "emergency" in rows["recovery"]["found"]
+        assert not any(bench.state()["twist"])
+    finally:
+        bench.close()

@@ -1,4 +1,4 @@
-"""Whatever fails while the simulated arm moves, it has all but stopped in two control periods, and stands in three."""
+"""Whatever fails while the simulated arm moves, it stands two control periods later."""
 
 from __future__ import annotations
 
@@ -83,13 +83,11 @@ def speed(env):
 
 
 def check_stands(env, monkeypatch=None):
-    """The arm was moving; in two control periods it has all but stopped, in three it is at rest."""
+    """The arm was moving; in two control periods it is at rest."""
     if monkeypatch is not None:
         monkeypatch.undo()
     assert speed(env) > 10 * AT_REST_M_S
     env.robot.clock.sleep_until(env.robot.clock.now() + 2 * env.env_spec.control_dt)
-    assert speed(env) < 4 * AT_REST_M_S
-    env.robot.clock.sleep_until(env.robot.clock.now() + env.env_spec.control_dt)
     assert speed(env) < AT_REST_M_S
 
 
@@ -183,6 +181,6 @@ def test_a_learner_or_a_script_that_hangs(env):
     assert not guarded.check()
     guarded.clock.sleep_until(guarded.clock.now() + 0.1)
     assert guarded.check()
-    guarded.clock.sleep_until(guarded.clock.now() + 0.3)
+    guarded.clock.sleep_until(guarded.clock.now() + 2 * env.env_spec.control_dt)
     assert speed(env) < AT_REST_M_S
     assert guarded.trips == 1

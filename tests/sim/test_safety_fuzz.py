@@ -18,12 +18,12 @@ from sim.imperfect import DelayedRobot, Delays
 from sim.robot import SimRobot
 from sim.station import make_robot
 
-OUTSIDE_M = 0.08
+OUTSIDE_M = 0.05
 """m beyond the workspace: an arm that is pulled against the end of a joint gives way sideways."""
 TILT_RAD = 0.5
 """rad beyond the cone, for the same reason."""
-SPEED_SHARE = 1.4
-"""Of the speed limits: they bound the target, and a spring may fling what it pulls a little faster."""
+SPEED_SHARE = 1.05
+"""Of the speed limits: the arm's controller keeps them with a Jacobian that is one physics step old. 1.035 was measured."""
 IMPEDANCE, DT = Impedance(), 0.1
 QUICK, MANY = 3_000, 1_050_000
 
@@ -52,22 +52,36 @@ def check_common(excess: Excess, num_commands: int) -> None:
     assert excess.jump_m <= excess.reach_m * (1 + 1e-6)
 
 
+class Speedometer:
+    """The fastest that a simulated tool was, m/s and rad/s, looking at every physics step."""
+
+    def __init__(self, robot: SimRobot) -> None:
+        self._robot, self.fastest = robot, np.zeros(2)
+        robot._physics.every_step.append(self.look)
+
+    def look(self) -> None:
+        twist = self._robot._velocity.tolist()
+        self.fastest = np.maximum(self.fastest, (math.hypot(*twist[:3]), math.hypot(*twist[3:])))
+
+
 def attack_sim(num_commands: int, seed: int, control_dt: float = DT, delays: Delays | None = None) -> Excess:
     bare = make_robot()
-    robot = bare if delays is None else DelayedRobot(bare, delays)
+    robot, speedometer = bare if delays is None else DelayedRobot(bare, delays), Speedometer(bare)
     robot.connect()
     try:
-        return attack(robot, num_commands, seed, control_dt=control_dt, force=lambda: contact_force(bare))
+        excess = attack(robot, num_commands, seed, control_dt=control_dt, force=lambda: contact_force(bare))
     finally:
         robot.close()
+    excess.speed, excess.angular_speed = speedometer.fastest.tolist()
+    return excess
 
 
-def check_sim(excess: Excess, spec: ArmSpec, *, speed_share: float = SPEED_SHARE) -> None:
+def check_sim(excess: Excess, spec: ArmSpec) -> None:
     """The stated margins."""
     damping = IMPEDANCE.damping[0] * spec.max_tcp_speed
     assert excess.outside_m <= OUTSIDE_M
-    assert excess.speed <= spec.max_tcp_speed * speed_share
-    assert excess.angular_speed <= spec.max_tcp_angular_speed * speed_share
+    assert excess.speed <= spec.max_tcp_speed * SPEED_SHARE
+    assert excess.angular_speed <= spec.max_tcp_angular_speed * SPEED_SHARE
     assert excess.tilt <= spec.max_tilt + TILT_RAD
     assert excess.force <= math.sqrt(3) * IMPEDANCE.max_force[0] + damping
 
@@ -86,10 +100,10 @@ def test_a_quick_loop_keeps_them_too():
     check_sim(excess, arm_of(make_robot()))
 
 
-def test_an_arm_that_senses_and_obeys_late_keeps_a_wider_speed():
+def test_an_arm_that_senses_and_obeys_late_keeps_them_too():
     """What is old is believed: the limit counts from a place that the arm has left since."""
     excess = attack_sim(QUICK, seed=0, delays=Delays(0.02, 0.02))
-    check_sim(excess, arm_of(make_robot()), speed_share=1.6)
+    check_sim(excess, arm_of(make_robot()))
 
 
 def test_the_fake_arm_never_leaves_its_box_nor_its_speed():
@@ -105,14 +119,14 @@ def test_the_fake_arm_never_leaves_its_box_nor_its_speed():
 
 
 def test_without_the_limit_the_same_attack_breaks_out():
-    """The margins are the limit's doing: with limits of nothing the same commands leave them far behind."""
+    """Tilt is the limit's doing: without it the same commands leave it far behind. Speed the arm keeps by itself."""
     robot = make_robot()
     robot.connect()
     arm = arm_of(robot)
     loose = replace(arm, workspace_low=(-9.0,) * 3, workspace_high=(9.0,) * 3, max_tcp_speed=9.0, max_tilt=3.0)
     robot.spec = replace(robot.spec, parts={**robot.spec.parts, "arm": loose})
     free = attack(robot, 500, seed=0, control_dt=DT)
-    assert free.speed > arm.max_tcp_speed
+    assert 0.9 * arm.max_tcp_speed < free.speed <= arm.max_tcp_speed
     assert free.tilt > arm.max_tilt + TILT_RAD
 
 
