@@ -24,6 +24,8 @@ TILT_RAD = 0.5
 """rad beyond the cone, for the same reason."""
 SPEED_SHARE = 1.05
 """Of the speed limits: the arm's controller keeps them with a Jacobian that is one physics step old. 1.035 was measured."""
+FORCE_SHARE = 1.25
+"""Of the spring's force along a diagonal and the dampers' at full speed: an arm that is flung onto the table rebounds."""
 IMPEDANCE, DT = Impedance(), 0.1
 QUICK, MANY = 3_000, 1_050_000
 
@@ -83,7 +85,7 @@ def check_sim(excess: Excess, spec: ArmSpec) -> None:
     assert excess.speed <= spec.max_tcp_speed * SPEED_SHARE
     assert excess.angular_speed <= spec.max_tcp_angular_speed * SPEED_SHARE
     assert excess.tilt <= spec.max_tilt + TILT_RAD
-    assert excess.force <= math.sqrt(3) * IMPEDANCE.max_force[0] + damping
+    assert excess.force <= (math.sqrt(3) * IMPEDANCE.max_force[0] + damping) * FORCE_SHARE
 
 
 @pytest.mark.parametrize("seed", range(3))
