@@ -74,6 +74,7 @@ def main(name: str, wire: str, address: str) -> None:
             simulator = UrSimulator(arm, address).start()
             stack.callback(simulator.close)
             scene, lock, greeting = Scene(env, arm.halt), simulator.lock, address
+        scene.arrange(seed=0)
         serve_calls(greeting, locked(scene, lock))
 
 
