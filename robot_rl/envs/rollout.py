@@ -59,7 +59,7 @@ class EpisodeTally:
         self._true_success = self._true_success or bool(step_info["true_success"])
         self._fault = step_info["fault"] or self._fault
         self._is_discarded = self._is_discarded or bool(step_info.get("discard", False))
-        self._exertion = total((self._exertion, step_info["exertion"]))
+        self._exertion = total((self._exertion, step_info.get("exertion")))
 
     def result(self) -> EpisodeResult:
         """Return the result so far."""
