@@ -18,13 +18,12 @@ import numpy as np
 from PIL import Image
 
 from robot_rl.data.zarr_array import (
+    RowWriter,
     array_metadata,
     chunk_name,
     read_array,
     read_chunk,
     read_metadata,
-    write_chunk,
-    write_metadata,
 )
 from robot_rl.errors import ConfigError, DatasetError
 from robot_rl.specs import ArraySpec
@@ -61,39 +60,22 @@ LOSSLESS = ImageCompression()
 COMPACT = ImageCompression(jpeg_above=SMALL_PIXELS)
 
 
-class JpegArrayWriter:
-    """As `ArrayWriter`, for images: each is encoded when it comes, so a flush has nothing to do but to write."""
+class JpegArrayWriter(RowWriter):
+    """Rows of images: each is encoded when it comes, so a flush has nothing to do but to write."""
 
     def __init__(self, path: Path, row: ArraySpec, chunk_rows: int, quality: int) -> None:
-        """Prepare the array `path` of uint8 images [H, W, 3]; the first full chunk or `flush` creates it."""
-        self._path, self._row, self._chunk_rows, self._quality = path, row, chunk_rows, quality
+        """As `RowWriter`, for uint8 images [H, W, 3]."""
+        super().__init__(path, row, chunk_rows, ndim=1)
         self._chunk: list[bytes] = []
-        self._length, self._described = 0, 0
-        self._is_dirty = False
+        self._quality = quality
 
-    def append(self, value: np.ndarray) -> None:
-        """Append one image."""
-        if len(self._chunk) == self._chunk_rows:
+    def _put(self, index: int, value: np.ndarray) -> None:
+        if index == 0:
             self._chunk = []
         self._chunk.append(encode(value, self._quality))
-        self._length, self._is_dirty = self._length + 1, True
-        if len(self._chunk) == self._chunk_rows:
-            self._write_chunk()
 
-    def flush(self) -> None:
-        """Make everything appended readable."""
-        if self._is_dirty:
-            self._write_chunk()
-        if self._described != self._length:
-            write_metadata(self._path, self._metadata())
-            self._described = self._length
-
-    def _write_chunk(self) -> None:
-        self._path.mkdir(parents=True, exist_ok=True)
-        index = (self._length - 1) // self._chunk_rows
-        missing = self._chunk_rows - len(self._chunk)
-        write_chunk(self._path / chunk_name(index, 1), _pack([*self._chunk, *[b""] * missing]))
-        self._is_dirty = False
+    def _encoded(self) -> bytes:
+        return _pack([*self._chunk, *[b""] * (self._chunk_rows - len(self._chunk))])
 
     def _metadata(self) -> dict[str, Any]:
         about = {"encoding": "jpeg", "quality": self._quality, "shape": list(self._row.shape)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,30 +36,22 @@ CODECS = [
 METADATA = "zarr.json"
 
 
-class ArrayWriter:
+class RowWriter(ABC):
     """An array on disk to which rows are appended; a full chunk is written at once, the rest by `flush`."""
 
-    def __init__(self, path: Path, row: ArraySpec, chunk_rows: int) -> None:
-        """Prepare the array `path` of rows like `row`; the first full chunk or `flush` creates it."""
-        self._path, self._row = path, row
-        self._chunk = np.zeros((chunk_rows, *row.shape), row.dtype)
+    def __init__(self, path: Path, row: ArraySpec, chunk_rows: int, ndim: int) -> None:
+        """Prepare the array `path`, of `ndim` axes, of rows like `row`; the first full chunk or `flush` creates it."""
+        self._path, self._row, self._chunk_rows, self._ndim = path, row, chunk_rows, ndim
         self._length, self._described = 0, 0
         self._is_dirty = False  # whether the chunk differs from what is on disk
 
-    def append(self, value: np.ndarray | float | bool) -> None:
+    def append(self, value: Any) -> None:
         """Append one row, copied."""
-        index = self._length % len(self._chunk)
-        if index == 0:
-            self._chunk[:] = 0
-        self._chunk[index] = value
+        index = self._length % self._chunk_rows
+        self._put(index, value)
         self._length, self._is_dirty = self._length + 1, True
-        if index == len(self._chunk) - 1:
+        if index == self._chunk_rows - 1:
             self._write_chunk()
-
-    def amend_last(self, value: np.ndarray | float | bool) -> None:
-        """Replace the newest row."""
-        self._chunk[(self._length - 1) % len(self._chunk)] = value
-        self._is_dirty = True
 
     def flush(self) -> None:
         """Make everything appended readable."""
@@ -68,11 +61,45 @@ class ArrayWriter:
             write_metadata(self._path, self._metadata())
             self._described = self._length
 
+    @abstractmethod
+    def _put(self, index: int, value: Any) -> None:
+        """Take the row `index` of the newest chunk; 0 begins another chunk."""
+
+    @abstractmethod
+    def _encoded(self) -> bytes:
+        """Return the newest chunk as its file holds it, filled up with empty rows."""
+
+    @abstractmethod
+    def _metadata(self) -> dict[str, Any]:
+        """Return what the array's `zarr.json` says."""
+
     def _write_chunk(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        index = (self._length - 1) // len(self._chunk)
-        write_chunk(self._path / chunk_name(index, self._chunk.ndim), CODEC.encode(self._chunk))
+        index = (self._length - 1) // self._chunk_rows
+        write_chunk(self._path / chunk_name(index, self._ndim), self._encoded())
         self._is_dirty = False
+
+
+class ArrayWriter(RowWriter):
+    """Rows of numbers."""
+
+    def __init__(self, path: Path, row: ArraySpec, chunk_rows: int) -> None:
+        """As `RowWriter`."""
+        super().__init__(path, row, chunk_rows, ndim=1 + len(row.shape))
+        self._chunk = np.zeros((chunk_rows, *row.shape), row.dtype)
+
+    def amend_last(self, value: np.ndarray | float | bool) -> None:
+        """Replace the newest row."""
+        self._chunk[(self._length - 1) % self._chunk_rows] = value
+        self._is_dirty = True
+
+    def _put(self, index: int, value: np.ndarray | float | bool) -> None:
+        if index == 0:
+            self._chunk[:] = 0
+        self._chunk[index] = value
+
+    def _encoded(self) -> bytes:
+        return CODEC.encode(self._chunk)
 
     def _metadata(self) -> dict[str, Any]:
         return array_metadata(
