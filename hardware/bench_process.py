@@ -11,6 +11,9 @@ from typing import Any
 
 from robot_rl.errors import DeviceError
 
+END_S = 5.0
+"""s that a process whose input has ended may take to end."""
+
 
 class BenchProcess:
     """Starts a Python process and calls functions in it, from any thread. The process ends with its input."""
@@ -22,7 +25,13 @@ class BenchProcess:
             DeviceError: If it ended instead.
         """
         self._what, self._lock = what, threading.Lock()
-        self._process = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for who plays with it, who still has to let it go
+        )
         self.greeting = self._answer()
         """What it said when it was ready."""
 
@@ -33,7 +42,7 @@ class BenchProcess:
             DeviceError: If the function failed or the process is gone.
         """
         with self._lock:
-            if self._process.stdin is not None and self._process.poll() is None:
+            if self._process.stdin is not None and not self._process.stdin.closed and self._process.poll() is None:
                 self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
                 self._process.stdin.flush()
             return self._answer()
@@ -41,8 +50,13 @@ class BenchProcess:
     def close(self) -> None:
         """End the process; idempotent."""
         with self._lock:
-            if self._process.poll() is None:
-                self._process.communicate()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            try:
+                self._process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
     def _answer(self) -> Any:
         line = self._process.stdout.readline() if self._process.stdout else ""

@@ -14,7 +14,7 @@ from hardware.gripper_robotiq import RobotiqGripper
 from hardware.served import Served
 from hardware.ur_link import UrLink, UrReading, UrSetUp
 from robot_rl.envs.parts import check_parts
-from robot_rl.errors import DeviceError
+from robot_rl.errors import ConfigError, DeviceError
 from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, quaternion_to_rotvec
 from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, PartSpec, RobotSpec
@@ -101,7 +101,16 @@ class UrRobot(Served):
             gripper: Options of `RobotiqGripper`, whose part is called `gripper`.
             spec: Limits and stiffness.
             clock: Of the stamps.
+
+        Raises:
+            ConfigError: If a number is out of its range.
         """
+        if not isinstance(host, str):
+            raise ConfigError(f"ur: host {host!r} must be an address such as '192.168.1.10'")
+        if not 0.0 < max_age_s <= 2.0:
+            raise ConfigError(f"ur: max_age_s {max_age_s:g} is not in 0..2")
+        if not math.isfinite(sum(damping)):
+            raise ConfigError(f"ur: damping {list(damping)} is not finite")
         super().__init__(f"UR at {host}")
         self.clock: Clock = WallClock() if clock is None else clock
         self._gripper = None if gripper is None else RobotiqGripper(**gripper, clock=self.clock)

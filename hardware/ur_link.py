@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import socket
 import threading
 import time
@@ -80,6 +81,21 @@ class UrSetUp:
     tcp_pose: Sequence[float]
     damping: float
     zero_sensor: bool
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError if a number would endanger the arm."""
+        ranges = {
+            "payload_kg": (self.payload_kg, 0.0, 50.0),
+            "force_mode_damping": (self.damping, 0.0, 1.0),
+            "rate_hz": (self.rate_hz, 20.0, 500.0),
+            "watchdog_hz": (self.watchdog_hz, 0.5, self.rate_hz / 2.0),  # it is fed rate_hz times a second
+        }
+        for name, (value, low, high) in ranges.items():
+            if not low <= value <= high:
+                raise ConfigError(f"ur: {name} {value:g} is not in {low:g}..{high:g}")
+        for name, vector in {"tcp_m, tcp_rotvec_rad": self.tcp_pose, "payload_center_m": self.payload_center_m}.items():
+            if not math.isfinite(sum(vector)):
+                raise ConfigError(f"ur: {name} {list(vector)} are not finite")
 
 
 class UrLink:

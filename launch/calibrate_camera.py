@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 from command_line import parse, run_script
-from led import led_env, marked
+from led import led_env, marked, require_leader
 from person import CockpitOptions, person
 from rich.console import Console
 
@@ -59,6 +59,7 @@ def main(config: CalibrateConfig) -> None:
     try:
         title = f"calibrating {config.camera}"
         with person(config.teleop, config.takeover, config.cockpit, env, seed=0, title=title, console=console) as company:
+            require_leader(company)
 
             def say(text: str) -> None:
                 console.print(text, soft_wrap=True)

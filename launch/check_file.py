@@ -14,6 +14,8 @@ from robot_rl.station import Station
 
 MIN_PERIODS = 2
 """Control periods that a watchdog must wait for, or an ordinary delay stops the robot."""
+MAX_WATCHDOG_S = 2.0
+"""s that a robot may go on without a command, at most."""
 
 
 def file_checks(station: Station, today: date) -> tuple[list[Check], Devices | None]:
@@ -41,9 +43,9 @@ def calibration_check(station: Station, today: date) -> Check:
     calibration, fix = station.calibration, "measure camera poses and tcp again (launch/calibrate_camera.py), then set its date"
     if calibration is None:
         return Check("calibration", False, "none", fix="measure camera poses and tcp, and add [calibration] with the date")
-    if calibration.valid_days == 0:
-        return Check("calibration", True, f"{calibration.date}, for ever")
     age = (today - calibration.date).days
+    if calibration.valid_days == 0 and age >= 0:
+        return Check("calibration", True, f"{calibration.date}, for ever")
     found = f"{age} days old" if age >= 0 else f"{calibration.date} is in the future"
     return Check("calibration", 0 <= age <= calibration.valid_days, found, f"at most {calibration.valid_days} days", fix)
 
@@ -80,7 +82,9 @@ def _watchdog(station: Station) -> Check:
     fix = f"set [safety] watchdog_s to {5 * period:g}"
     if station.watchdog_s == 0:
         return Check("watchdog", False, "off: nothing holds the robot when commands stop", fix=fix)
-    return Check("watchdog", station.watchdog_s >= least, f"{station.watchdog_s:g} s", f"at least {least:g} s", fix)
+    most = max(MAX_WATCHDOG_S, 5 * period)
+    is_ok = least <= station.watchdog_s <= most
+    return Check("watchdog", is_ok, f"{station.watchdog_s:g} s", f"{least:g} to {most:g} s", fix)
 
 
 def _teleop(station: Station) -> Check:

@@ -23,7 +23,7 @@ MAX_LATENCY_SHARE = 0.2
 """Of a control period, that a reading may take (99th percentile)."""
 MOVE_M = 0.02
 """How far `--move` drives the tool."""
-STOP_PERIODS = 2
+STOP_PERIODS = 3
 """Control periods in which a robot must stand after `stop`."""
 SETTLE_S = 2.0
 JOINT_MARGIN_RAD = 0.02

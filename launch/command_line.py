@@ -8,8 +8,10 @@ import io
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import NoReturn, TypeVar
 
 import tyro
@@ -42,6 +44,9 @@ def run_script(main: Callable[[], int | None]) -> None:
     current folder too, after everything installed.
     """
     sys.path.append(os.getcwd())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the second
+            signal.signal(number, _interrupt)
     try:
         sys.exit(main())
     except RobotRLError as error:
@@ -71,7 +76,7 @@ def parse(config: type[T], description: str | None) -> T:
 
 def with_examples(description: str) -> str:
     """Return a script's description so that help shows each command on a line of its own; tyro joins lines of text."""
-    return re.sub(r"\n+(?=python )", "\n  ", description)
+    return re.sub(r"\n+(?=(?:python|curl) )", "\n  ", description)
 
 
 @contextlib.contextmanager
@@ -109,6 +114,11 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else ""
         self._console.print(Text(self.format(record), style), soft_wrap=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does: robots are held and files closed on the way."""
+    raise KeyboardInterrupt
 
 
 def _fail(message: str) -> NoReturn:

@@ -9,19 +9,22 @@ python launch/deploy.py bundles/lift --station lab --check                 # eve
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+from check_file import calibration_check
+from check_row import Check
 from command_line import EXIT_INTERRUPTED, parse, run_script
 from person import SIMULATED, CockpitOptions, Person, person
 from rich.console import Console
 from rich.table import Table
-from trial_run import Contestant, run_trials, write_results
+from trial_run import Contestant, labels, run_trials, write_results
 
 from robot_rl.data.background import BackgroundWriter
 from robot_rl.data.episode_writer import EpisodeWriter
@@ -36,6 +39,9 @@ from robot_rl.envs.stays_stopped import StaysStopped
 from robot_rl.envs.takeover import TakeOverMode
 from robot_rl.errors import ConfigError
 from robot_rl.specs import EnvSpec
+from robot_rl.station_file import load_station
+
+EPISODES = "episodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +79,27 @@ class DeployConfig:
             raise ConfigError(f"episodes {self.episodes} is below 1")
         if self.seed < 0:
             raise ConfigError(f"seed {self.seed} is negative")
+        if self.against is not None and self.against.resolve() == self.bundle.resolve():
+            raise ConfigError(f"against {self.against} is the same policy")
         if self.teleop == SIMULATED:
             raise ConfigError("teleop simulated would help the policy; give a device with a stop, or none")
 
-    @property
-    def folder(self) -> Path:
-        """Of what comes of it."""
-        return self.out or Path("runs/deploy") / Path(self.station).stem / f"{datetime.now():%Y%m%d-%H%M%S}"
+
+def new_folder(config: DeployConfig) -> Path:
+    """Make the folder of what comes of it: before anything moves, and none that holds anything else.
+
+    Raises:
+        ConfigError: If there is something already, or nothing can be written there.
+    """
+    folder = config.out or Path("runs/deploy") / Path(config.station).stem / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ConfigError(f"--out {folder} is not empty; give a new folder")
+        (folder / EPISODES).mkdir()
+    except OSError as error:
+        raise ConfigError(f"--out {folder} cannot be written: {error.strerror}") from error
+    return folder
 
 
 def contestant(path: Path, config: DeployConfig) -> Contestant:
@@ -115,23 +135,26 @@ def main(config: DeployConfig) -> int:
     try:
         for each in contestants:
             check_fits(each.bundle.spec, env.env_spec, policy_name=each.bundle.name, place=config.station)
-        console.print(plan_table(config, contestants, env.env_spec))
+        calibration = calibration_check(load_station(config.station), date.today())
+        console.print(plan_table(config, contestants, env.env_spec, calibration))
         if config.check:
             console.print("all fits; nothing was connected")
             return 0
+        folder = new_folder(config)
         title = f"deploying at {Path(config.station).stem}"
         with person(
             config.teleop, config.takeover, config.cockpit, env, seed=config.seed, title=title, console=console
         ) as company:
-            return deploy(config, contestants, env, company, console)
+            return deploy(config, contestants, env, company, console, folder)
     finally:
         env.close()
 
 
-def deploy(config: DeployConfig, contestants: list[Contestant], env: Env, company: Person, console: Console) -> int:
+def deploy(
+    config: DeployConfig, contestants: list[Contestant], env: Env, company: Person, console: Console, folder: Path
+) -> int:
     """Run the episodes; return the exit status. What was complete is kept however it ends."""
-    folder = config.folder
-    writer = BackgroundWriter(EpisodeWriter(folder / "episodes", env.env_spec, images=ImageCompression(SMALL_PIXELS, 90)))
+    writer = BackgroundWriter(EpisodeWriter(folder / EPISODES, env.env_spec, images=ImageCompression(SMALL_PIXELS, 90)))
     order = blind_order(len(contestants), config.episodes, config.seed)
     is_complete = False
     try:
@@ -142,22 +165,31 @@ def deploy(config: DeployConfig, contestants: list[Contestant], env: Env, compan
         is_complete = True
     except KeyboardInterrupt:
         console.print("stopped; the robot is held, what was complete is kept")
+    except OSError as error:
+        console.print(
+            f"{folder} takes no more ({error.strerror}); the robot is held, what was complete is kept", soft_wrap=True
+        )
     finally:
-        writer.close()
+        Console(emoji=False).print(results_table(config, contestants))
+        with contextlib.suppress(OSError):  # a full disk, of which it was told above
+            writer.close()
         write_results(folder, contestants, order, config.seed, env.env_spec.control_dt)
-    Console(emoji=False).print(results_table(config, contestants))
     console.print(f"episodes and results: {folder}", soft_wrap=True, markup=False)
     return 0 if is_complete else EXIT_INTERRUPTED
 
 
-def plan_table(config: DeployConfig, contestants: list[Contestant], spec: EnvSpec) -> Table:
-    """Return what is about to happen."""
+def plan_table(config: DeployConfig, contestants: list[Contestant], spec: EnvSpec, calibration: Check | None = None) -> Table:
+    """Return what is about to happen, and whether the station was measured too long ago."""
     table = Table(title=f"{spec.name} at {config.station}", show_header=False)
     for index, each in enumerate(contestants):
         name = each.bundle.name if len(contestants) == 1 else f"{'AB'[index]}: {each.bundle.name}"
         checked = "not tried beforehand" if each.difference is None else f"acts as exported within {each.difference:.1e}"
         table.add_row("policy", f"{name}, version {each.bundle.version}, {type(each.policy).__name__}; {checked}")
     table.add_row("rate", f"{1 / spec.control_dt:g} Hz, up to {spec.max_steps} steps an episode")
+    if calibration is not None and not calibration.is_ok:
+        table.add_row(
+            "calibration", f"[bold red]{calibration.found}; {calibration.limit or 'it must be measured'}: {calibration.fix}[/]"
+        )
     table.add_row("moves", " ".join(spec.action.names))
     blind = " of each, in an order that is drawn and hidden" if len(contestants) > 1 else ""
     table.add_row("episodes", f"{config.episodes}{blind}")
@@ -167,8 +199,8 @@ def plan_table(config: DeployConfig, contestants: list[Contestant], spec: EnvSpe
 def results_table(config: DeployConfig, contestants: list[Contestant]) -> Table:
     """Return how often each succeeded."""
     table = Table("policy", "successes", title=f"at {config.station}")
-    for each in contestants:
-        table.add_row(each.bundle.name, str(each.trial))
+    for name, each in zip(labels(contestants), contestants, strict=True):
+        table.add_row(name, str(each.trial))
     if len(contestants) == 2:
         first, second = (each.trial for each in contestants)
         table.caption = f"p = {fisher_p(first, second):.2g} that both succeed equally often (Fisher's exact test)"

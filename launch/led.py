@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from person import Person
 
 from robot_rl.envs.actions import AXES
 from robot_rl.envs.factory import Env
@@ -35,6 +36,14 @@ def led_env(station: Station, cameras: tuple[str, ...] = (), *, whole_reach: boo
     led = TaskSetup("led", env, Device("person"), Device("hold"))
     workspace = {} if whole_reach else station.workspace
     return StationEnv(replace(station, task=led, trackers={}, workspace=workspace), EnvOptions(max_steps=HOURS_STEPS))
+
+
+def require_leader(company: Person) -> None:
+    """Raise ConfigError if nobody could lead the arm."""
+    if company.teleop is None and company.cockpit is None:
+        raise ConfigError(
+            "nobody is there to lead the arm: give --teleop DEVICE or --cockpit, or [teleop] in the station's file"
+        )
 
 
 def marked(env: Env, say: Callable[[str], None]) -> Iterator[tuple[ArmState, Observation]]:

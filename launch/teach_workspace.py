@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 from command_line import parse, run_script
-from led import led_env, marked
+from led import led_env, marked, require_leader
 from person import CockpitOptions, person
 from rich.console import Console
 
@@ -47,6 +47,7 @@ def main(config: TeachConfig) -> None:
         with person(
             config.teleop, config.takeover, config.cockpit, env, seed=0, title="teaching a workspace", console=console
         ) as company:
+            require_leader(company)
 
             def say(text: str) -> None:
                 console.print(text, soft_wrap=True)

@@ -107,7 +107,7 @@ def run_trials(
 def write_results(folder: Path, contestants: Sequence[Contestant], order: Sequence[int], seed: int, control_dt: float) -> None:
     """Write `results.json`: how each did, how regular its loop was, and who acted in which episode."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [each.bundle.name for each in contestants]
+    names = labels(contestants)
     write_json(
         folder / "results.json",
         {
@@ -116,6 +116,14 @@ def write_results(folder: Path, contestants: Sequence[Contestant], order: Sequen
             "policies": [_described(each, control_dt) for each in contestants],
         },
     )
+
+
+def labels(contestants: Sequence[Contestant]) -> list[str]:
+    """Return what each is called where it is told who is who: by the bundle's name, A and B before it if both have the same."""
+    names = [each.bundle.name for each in contestants]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)]
 
 
 def _described(each: Contestant, control_dt: float) -> dict[str, Any]:

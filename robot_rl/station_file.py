@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
@@ -164,8 +165,8 @@ def _teleop(table: _Table) -> TeleopDevice:
 def _watchdog(table: _Table) -> float:
     table.allow("watchdog_s")
     timeout = table.floats().get("watchdog_s", 0.5)
-    if timeout < 0:
-        raise table.error(f"watchdog_s {timeout:g} is negative; give several control periods, or 0 for none")
+    if not 0.0 <= timeout < math.inf:
+        raise table.error(f"watchdog_s {timeout:g} must be 0 or more; give several control periods, or 0 for none")
     return timeout
 
 
@@ -182,7 +183,20 @@ def _task(table: _Table, station: str) -> TaskSetup:
 
 def _driver_and_options(table: _Table) -> tuple[str, dict[str, Any]]:
     driver = table.get("driver", str, "a driver's name or 'package.module:Class'")
-    return driver, table.get("options", dict, "a table of the driver's options", {})
+    options = table.get("options", dict, "a table of the driver's options", {})
+    unknown = [name for name, value in _leaves(options) if isinstance(value, float) and math.isnan(value)]
+    if unknown:
+        raise table.error(f"options: {unknown[0]} is nan, which no driver can use")
+    return driver, options
+
+
+def _leaves(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield every value in a driver's options that is no table and no list, with the name of its option."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value)
+        else:
+            yield from ((name, item) for item in (value if isinstance(value, list) else [value]))
 
 
 def _workspace(table: _Table) -> Workspace:

@@ -16,7 +16,7 @@ from robot_rl.protocols import Policy
 from robot_rl.registry import resolve
 
 Runtime = Literal["auto", "torch", "onnx"]
-POLICIES = {"sac": "robot_rl.agents.sac_policy:SACPolicy"}
+POLICIES = {"modem": "robot_rl.agents.modem_policy:ModemPolicy", "sac": "robot_rl.agents.sac_policy:SACPolicy"}
 """By kind: classes with `load(folder, device=...)`."""
 TOLERANCE = 1e-4
 """Largest difference of an action from the trained policy's."""
@@ -41,7 +41,11 @@ def load_policy(bundle: Bundle, runtime: Runtime = "auto", device: str = "cpu") 
         if bundle.onnx is None:
             raise ConfigError(f"{bundle.path} holds no ONNX file; make one with launch/export.py")
         return OnnxPolicy(bundle.onnx, bundle.spec, bundle.version)
-    return resolve(bundle.kind, POLICIES, "policy kind").load(bundle.path, device=device)
+    policy = resolve(bundle.kind, POLICIES, "policy kind")
+    try:
+        return policy.load(bundle.path, device=device)
+    except (RuntimeError, AssertionError) as error:  # what torch says of devices that it does not have
+        raise ConfigError(f"{bundle.path} cannot be loaded onto device {device!r}: {error}") from error
 
 
 def check_actions(policy: Policy, bundle: Bundle) -> float | None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -85,19 +86,30 @@ class PolicyServer:
                 self._policy.begin_episode()
             return {"version": self._policy.version}
         if (method, path) == ("POST", "/act"):
-            obs = _observation(body)
+            obs = _observation(body, self._spec)
             with self._lock:
                 action = self._policy.act(obs, explore=False)
             return {"action": action.tolist(), "version": self._policy.version}
         raise LookupError(f"no {method} {path}; there are: GET /spec, POST /begin_episode, POST /act")
 
 
-def _observation(body: bytes) -> Observation:
+def _observation(body: bytes, spec: EnvSpec) -> Observation:
+    """Return the entries of `spec` in a NumPy archive; `pose/` entries, at which no policy looks, may be missing."""
     try:
         with np.load(io.BytesIO(body), allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, AttributeError) as error:
+            obs = {key: stored[key] for key in stored.files if key in spec.obs}
+    except (OSError, EOFError, ValueError, AttributeError, BadZipFile) as error:
         raise ValueError(f"the body is no NumPy archive of an observation: {error}") from error
+    for key, wanted in spec.obs.items():
+        found = obs.get(key)
+        if found is None:
+            if not key.startswith("pose/"):
+                raise ValueError(f"{key} is missing: {wanted.dtype} {list(wanted.shape)}")
+        elif found.shape != wanted.shape or found.dtype != wanted.dtype:
+            raise ValueError(f"{key} is {found.dtype} {list(found.shape)}, wanted {wanted.dtype} {list(wanted.shape)}")
+        elif not np.isfinite(found).all():
+            raise ValueError(f"{key} is not finite: {found.tolist()}")
+    return obs
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -108,12 +120,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("GET", b"")
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if not 0 <= length <= MAX_BODY_BYTES:
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
-            self._send(413, {"error": f"a body of {length} bytes; at most {MAX_BODY_BYTES}"})
+            self._send(413, {"error": f"Content-Length {length!r} is no number of at most {MAX_BODY_BYTES}"})
             return
-        self._answer("POST", self.rfile.read(length))
+        self._answer("POST", self.rfile.read(int(length)))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: one request a control step."""

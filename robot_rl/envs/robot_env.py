@@ -29,6 +29,9 @@ BEFORE_OBSERVING = "before_observing"
 WHILE_RESETTING = "while_resetting"
 """Key of `reset`'s options: a function that is called around every command of the reset; what it raises ends the reset."""
 
+MIN_CONTROL_DT, MAX_CONTROL_DT = 1e-3, 10.0
+"""s: a Python loop is no quicker, and a robot that waits longer is not under control."""
+
 
 @dataclass(frozen=True, slots=True)
 class RobotEnvConfig:
@@ -50,11 +53,10 @@ class RobotEnvConfig:
     """s that an action may come late; beyond it the robot was not under control, which is a fault"""
 
     def __post_init__(self) -> None:
-        if not (self.control_dt > 0 and self.max_steps >= 1 and self.max_overrun_s > 0):
-            raise ConfigError(
-                f"control_dt {self.control_dt} and max_overrun_s {self.max_overrun_s} must be positive "
-                f"and max_steps {self.max_steps} at least 1"
-            )
+        if not MIN_CONTROL_DT <= self.control_dt <= MAX_CONTROL_DT:
+            raise ConfigError(f"control_dt {self.control_dt:g} s is not in {MIN_CONTROL_DT:g}..{MAX_CONTROL_DT:g}")
+        if not (self.max_steps >= 1 and self.max_overrun_s > 0):
+            raise ConfigError(f"max_overrun_s {self.max_overrun_s} must be positive and max_steps {self.max_steps} at least 1")
 
 
 class RobotEnv(gym.Env[Any, np.ndarray]):

@@ -13,7 +13,7 @@ from contract.robot_contract import RobotContract
 
 from hardware.ur import ARM, UrRobot
 from hardware.ur_bench import UrBench
-from robot_rl.errors import DeviceError, RobotFault
+from robot_rl.errors import ConfigError, DeviceError, RobotFault
 from robot_rl.geometry import Pose
 from robot_rl.types import ArmTarget, GripperTarget
 
@@ -236,3 +236,19 @@ class TestUrFailures(Benched):
             self.wait_for(lambda: not self.bench.state()["in_force_mode"])
             assert not any(self.bench.state()["twist"])
             assert robot.read()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"payload_kg": -1.0}, "payload_kg -1 is not in 0..50"),
+        ({"rate_hz": 0.0}, "rate_hz 0 is not in 20..500"),
+        ({"watchdog_hz": 0.01}, r"watchdog_hz 0\.01 is not in 0\.5\.\.62\.5"),
+        ({"max_age_s": float("nan")}, r"max_age_s nan is not in 0\.\.2"),
+        ({"tcp_m": (float("inf"), 0.0, 0.0)}, "tcp_m, tcp_rotvec_rad .* not finite"),
+        ({"host": 5}, "host 5 must be an address"),
+    ],
+)
+def test_options_that_would_endanger_the_arm_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        UrRobot(**{"host": "127.0.0.1", **options})

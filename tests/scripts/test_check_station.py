@@ -112,8 +112,9 @@ def test_three_faults_are_found_and_each_says_what_to_do(check):
         ('driver = "scripted"', 'driver = "gamepad:/dev/none"', "input device answers", "/dev/none"),
         ("[calibration]", "[safety]\nwatchdog_s = 0\n[calibration]", "watchdog", "off: nothing holds the robot"),
         ("[calibration]", "[safety]\nwatchdog_s = 0.1\n[calibration]", "watchdog", "0.1 s"),
+        ("[calibration]", "[safety]\nwatchdog_s = 1e9\n[calibration]", "watchdog", "1e+09 s"),
         ("cube]\ndriver = \"fake\"\noptions = { position_m = [0.5, 0.0, 0.1] }", "cube]\ndriver = \"fake\"\n"
-         "options = { position_m = [nan, 0.0, 0.1] }", "tracker cube", "not finite"),
+         "options = { position_m = [inf, 0.0, 0.1] }", "tracker cube", "not finite"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(check, old, new, name, found):

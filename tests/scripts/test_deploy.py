@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,6 +157,31 @@ def test_two_are_compared_and_nobody_knows_who_acts(place):
         np.testing.assert_allclose(policies[name].act(obs, explore=False), episode.action[0], atol=1e-4)
     starts = [episode.info.seed for episode in episodes]
     assert starts[0::2] == starts[1::2]
+
+
+def test_two_of_the_same_name_are_told_apart(place):
+    (place / "elsewhere").mkdir()
+    shutil.copytree(place / "bundle", place / "elsewhere" / "bundle")
+    done = deploy(place, "bundle", "--against", "elsewhere/bundle", "--episodes", 1, "--out", "same_name")
+    assert not done.returncode, done.stderr
+    assert sorted(json.loads((place / "same_name" / "results.json").read_text())["order"]) == ["A: bundle", "B: bundle"]
+    assert "is the same policy" in deploy(place, "bundle", "--against", "bundle").stderr
+
+
+def test_where_it_writes_is_looked_at_before_anything_moves(place):
+    (place / "file").write_text("")
+    for out in ("first", "file"):
+        done = deploy(place, "bundle", "--out", out)
+        assert done.returncode == 2
+        assert f"--out {out} " in done.stderr
+        assert "resetting" not in done.stderr
+    assert not (place / "first" / "results.json").exists()
+
+
+def test_an_old_calibration_is_told(place):
+    (place / "old.toml").write_text(FILE + "[calibration]\ndate = 2020-01-01\n")
+    done = call_script("deploy", "bundle", "--station", "old.toml", "--check", cwd=place)
+    assert "days old; at most 90 days" in done.stderr
 
 
 def test_what_does_not_fit_is_told_before_anything_is_connected(place):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -87,3 +90,18 @@ def test_what_cannot_be_rehearsed_is_named():
 
 class NoClock(Clock):
     """A clock of no robot."""
+
+
+def test_ctrl_c_in_a_terminal_ends_a_rehearsal_with_the_arm_held():
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[1]); import rehearsal\n"
+        "robot = rehearsal.make_robot('peg_insert', 'serl'); robot.connect(); print('ready', flush=True)\n"
+        "try:\n    time.sleep(60)\nfinally:\n    robot.stop(); rehearsal.make_reward(robot)({}); robot.close(); print('held', flush=True)\n"
+    )
+    player = subprocess.Popen(
+        [sys.executable, "-c", code, str(LAUNCH)], cwd=LAUNCH.parent, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert player.stdout is not None
+    assert player.stdout.readline() == "ready\n"
+    os.killpg(player.pid, signal.SIGINT)  # as a terminal does: to whoever it started
+    assert player.communicate(timeout=20)[0] == "held\n"

@@ -38,6 +38,9 @@ def ask(server, method, path, body=b"", **headers):
     return response.status, answer
 
 
+STATE = next(key for key, entry in SPEC.obs.items() if entry.dtype == "float32")
+
+
 def archive(obs):
     buffer = io.BytesIO()
     np.savez(buffer, **obs)
@@ -64,7 +67,17 @@ def test_a_wrong_request_is_told_and_the_next_is_answered():
         status, answer = ask(server, "POST", "/act", b"no archive")
         assert (status, "no NumPy archive" in answer["error"]) == (400, True)
         status, answer = ask(server, "POST", "/act", archive({"state/x": np.zeros(3, np.float32)}))
-        assert (status, "observation lacks" in answer["error"]) == (400, True)
+        assert (status, " is missing: float32 " in answer["error"]) == (400, True)
+        good = random_observation(SPEC, np.random.default_rng(0))
+        for key, bad, found in (
+            (STATE, good[STATE] * np.nan, f"{STATE} is not finite"),
+            (STATE, good[STATE].astype(np.float64), f"{STATE} is float64"),
+            (STATE, good[STATE][:-1], "wanted float32"),
+        ):
+            status, answer = ask(server, "POST", "/act", archive(good | {key: bad}))
+            assert (status, found in answer["error"]) == (400, True)
+        status, answer = ask(server, "POST", "/act", b"")
+        assert (status, "no NumPy archive" in answer["error"]) == (400, True)
         pickled = io.BytesIO()
         np.savez(pickled, x=np.array([{}], dtype=object))
         assert ask(server, "POST", "/act", pickled.getvalue())[0] == 400

@@ -86,7 +86,7 @@ def test_the_stations_workspace_is_what_safety_keeps(load):
 
 
 def test_every_shipped_station_builds_without_a_device():
-    files = sorted(STATIONS.glob("*.toml"))
+    files = sorted(set(STATIONS.glob("*.toml")) - set(STATIONS.glob("rehearse_*.toml")))  # tests/scripts/test_rehearsal.py
     assert files
     for file in files:
         station = load_station(file)

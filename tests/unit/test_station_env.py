@@ -170,7 +170,7 @@ def test_what_is_left_out_is_not_guessed(make):
         ("max_tcp_speed = 0.1", "max_tcp_speed = 9", r"\[limits.arm\]: max_tcp_speed 9 is not above 0 and at most"),
         ("max_tcp_speed = 0.1", "max_sped = 1", r"\[limits.arm\] has unknown key 'max_sped'; a ArmSpec has: max_tcp_speed"),
         ("[limits.arm]", "[limits.leg]", r"\[limits.leg\]: robot 'fake' has no part 'leg'; it has: arm, gripper"),
-        ("watchdog_s = 0.3", "watchdog_s = -1", r"\[safety\] watchdog_s -1 is negative"),
+        ("watchdog_s = 0.3", "watchdog_s = -1", r"\[safety\] watchdog_s -1 must be 0 or more"),
         ('mode = "toggle"', 'mode = "wave"', r"\[teleop\] mode: .*is 'wave'"),
         ("speed = 0.5", "speed = 5", r"\[teleop\] .*take-over speed 5"),
         ('cameras = ["front"]', 'cameras = ["back"]', r"no camera 'back' to observe; there are: front, wrist"),
