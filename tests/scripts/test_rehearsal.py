@@ -95,8 +95,9 @@ class NoClock(Clock):
 def test_ctrl_c_in_a_terminal_ends_a_rehearsal_with_the_arm_held():
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1]); import rehearsal\n"
-        "robot = rehearsal.make_robot('peg_insert', 'serl'); robot.connect(); print('ready', flush=True)\n"
-        "try:\n    time.sleep(60)\nfinally:\n    robot.stop(); rehearsal.make_reward(robot)({}); robot.close(); print('held', flush=True)\n"
+        "robot = rehearsal.make_robot('peg_insert', 'serl'); robot.connect()\n"
+        "try:\n    print('ready', flush=True); time.sleep(60)\n"
+        "finally:\n    robot.stop(); rehearsal.make_reward(robot)({}); robot.close(); print('held', flush=True)\n"
     )
     player = subprocess.Popen(
         [sys.executable, "-c", code, str(LAUNCH)], cwd=LAUNCH.parent, stdout=subprocess.PIPE, text=True, start_new_session=True
