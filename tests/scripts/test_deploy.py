@@ -215,7 +215,8 @@ def test_a_camera_that_fails_is_counted_apart_and_ends_a_trial_that_cannot_begin
     assert results["policies"][0]["success"]["faults"] >= 1
 
 
-def test_ctrl_c_holds_the_robot_and_keeps_what_was_complete(place):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_holds_the_robot_and_keeps_what_was_complete(place, number):
     (place / "toy_held.py").write_text(
         "from pathlib import Path\n"
         "from hardware.clock import WallClock\n"
@@ -228,7 +229,7 @@ def test_ctrl_c_holds_the_robot_and_keeps_what_was_complete(place):
         "        Path('held').write_text(f'{len(self.sent)}')\n"
     )
     (place / "held.toml").write_text(FILE.replace('driver = "fake"', 'driver = "toy_held:Held"', 1))
-    words = ("bundle", "--station", "held.toml", "--episodes", "99", "--max-steps", "400", "--out", "ended")
+    words = ("bundle", "--station", "held.toml", "--episodes", "99", "--max-steps", "400", "--out", f"ended{number}")
     with subprocess.Popen(
         [sys.executable, str(LAUNCH / "deploy.py"), *words],
         cwd=place,
@@ -240,9 +241,9 @@ def test_ctrl_c_holds_the_robot_and_keeps_what_was_complete(place):
             line = process.stderr.readline()
             assert line, said
             said += line
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, rest = process.communicate(timeout=60)
     assert process.returncode == 130, rest
     assert "stopped; the robot is held, what was complete is kept" in said + rest
-    assert (place / "held").exists()
-    assert json.loads((place / "ended" / "results.json").read_text())["policies"][0]["success"]["n"] == 1
+    (place / "held").unlink()
+    assert json.loads((place / f"ended{number}" / "results.json").read_text())["policies"][0]["success"]["n"] == 1
