@@ -70,10 +70,14 @@ def drives(robot, **motion):
     return {axis: value for axis, value in robot.action.items() if abs(value) > 1e-6} == pytest.approx(motion, abs=1e-3)
 
 
+def lit(picture):
+    """A picture, once there is one; until then the page shows black."""
+    return picture if max(picture) > 0 else None
+
+
 def test_shows_pictures_that_change_state_and_episode(page, robot):
     for camera in ("front", "wrist"):
-        first = page.picture(camera)
-        assert max(first) > 0
+        first = until(lambda camera=camera: lit(page.picture(camera)), f"a picture of {camera}")
         until(lambda camera=camera, first=first: page.picture(camera) != first, f"another picture of {camera}")
     page.sees("#phase", "running")
     page.sees("#hand", "policy acts")
