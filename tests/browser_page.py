@@ -124,7 +124,9 @@ class Page:
         self.release(key)
 
     def click(self, selector):
-        self.find(selector).click()
+        element = self.find(selector)
+        until(element.is_displayed, f"{selector} to be clicked")
+        element.click()
 
     def picture(self, camera):
         """Return the mean colour of each of 8 x 8 parts of what a camera shows."""
