@@ -229,7 +229,7 @@ def test_a_signal_holds_the_robot_and_keeps_what_was_complete(place, number):
         "        Path('held').write_text(f'{len(self.sent)}')\n"
     )
     (place / "held.toml").write_text(FILE.replace('driver = "fake"', 'driver = "toy_held:Held"', 1))
-    words = ("bundle", "--station", "held.toml", "--episodes", "99", "--max-steps", "400", "--out", f"ended{number}")
+    words = ("bundle", "--station", "held.toml", "--episodes", "99", "--max-steps", "50", "--out", f"ended{number}")
     with subprocess.Popen(
         [sys.executable, str(LAUNCH / "deploy.py"), *words],
         cwd=place,
