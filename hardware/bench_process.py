@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from robot_rl.errors import DeviceError
@@ -68,13 +69,20 @@ class BenchProcess:
         return answer["value"]
 
 
-def serve_calls(greeting: Any, find: Callable[[str], Callable[..., Any]]) -> None:
-    """Answer a `BenchProcess` on this process's own standard streams, until its input ends."""
+def serve_calls(greeting: Any, handles: object, lock: AbstractContextManager[Any]) -> None:
+    """Answer a `BenchProcess` on this process's own standard streams, until its input ends.
+
+    Args:
+        greeting: Said first.
+        handles: Its methods are what can be called.
+        lock: Held meanwhile.
+    """
     print(json.dumps({"value": greeting}), flush=True)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         try:
-            answer = {"value": find(name)(*arguments)}
+            with lock:
+                answer = {"value": getattr(handles, name)(*arguments)}
         except Exception as error:  # whoever asked shall know
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

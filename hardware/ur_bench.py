@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,13 +43,14 @@ class UrBench:
 class Handles:
     """What can be done to a simulator and seen of it."""
 
-    def __init__(self, simulator: UrSimulator) -> None:
-        self._simulator = simulator
+    def __init__(self, simulator: UrSimulator, arm: CompliantArm) -> None:
+        self._simulator, self._arm = simulator, arm
 
     def reset(self) -> None:
         """Put everything back as it was at the start, but for what is unplugged."""
         simulator = self._simulator
-        simulator.controller = UrController(CompliantArm(simulator.controller.arm.table_height))
+        self._arm = CompliantArm(self._arm.table_height)
+        simulator.controller = UrController(self._arm)
         simulator.is_silent, simulator.peak_force, simulator.peak_speed = False, 0.0, 0.0
 
     def protective_stop(self, mode: int = 3) -> None:
@@ -83,11 +83,11 @@ class Handles:
 
     def push(self, wrench: list[float]) -> None:
         """Push the tool with [6], N and Nm, base axes."""
-        self._simulator.controller.arm.push = np.array(wrench)
+        self._arm.push = np.array(wrench)
 
     def bias(self, wrench: list[float]) -> None:
         """Let the sensor be off by [6], N and Nm."""
-        self._simulator.controller.arm.bias = np.array(wrench)
+        self._arm.bias = np.array(wrench)
 
     def wait(self, duration: float) -> None:
         """Let the controller's clock be later by `duration` s: what it waits for is over sooner."""
@@ -122,17 +122,9 @@ def main() -> None:
     """Serve handles, one JSON list a line: name and arguments."""
     address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
     table_height = float(sys.argv[2]) if len(sys.argv) > 2 else -1.0
-    simulator = UrSimulator(CompliantArm(table_height), address).start()
-    handles = Handles(simulator)
-
-    def locked(name: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            with simulator.lock:
-                return getattr(handles, name)(*arguments)
-
-        return call
-
-    serve_calls(address, locked)
+    arm = CompliantArm(table_height)
+    simulator = UrSimulator(arm, address).start()
+    serve_calls(address, Handles(simulator, arm), simulator.lock)
     simulator.close()
 
 

@@ -29,13 +29,6 @@ SAFETY_BITS = {NORMAL: 1, 2: 2, PROTECTIVE_STOP: 4 | 1 << 10, 6: 32 | 128 | 1 <<
 class DrivenArm(Protocol):
     """An arm that stands still or gives way: `CompliantArm`, or one in a scene of its own."""
 
-    table_height: float
-    """m, base frame: what is below is table."""
-    push: np.ndarray
-    """[6], N and Nm that somebody pushes the tool with, base axes."""
-    bias: np.ndarray
-    """[6], what the sensor reads without a touch."""
-
     @property
     def q(self) -> np.ndarray:
         """[6], rad."""

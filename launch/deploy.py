@@ -158,10 +158,11 @@ def deploy(
     order = blind_order(len(contestants), config.episodes, config.seed)
     is_complete = False
     try:
-        run_trials(
-            StaysStopped(company.beside(env)), contestants, order, writer,
-            seed=config.seed, say=_saying(company, console), publish=company.publish,
-        )  # fmt: skip
+        with contextlib.closing(writer):
+            run_trials(
+                StaysStopped(company.beside(env)), contestants, order, writer,
+                seed=config.seed, say=_saying(company, console), publish=company.publish,
+            )  # fmt: skip
         is_complete = True
     except KeyboardInterrupt:
         console.print("stopped; the robot is held, what was complete is kept")
@@ -171,8 +172,6 @@ def deploy(
         )
     finally:
         Console(emoji=False).print(results_table(config, contestants))
-        with contextlib.suppress(OSError):  # a full disk, of which it was told above
-            writer.close()
         write_results(folder, contestants, order, config.seed, env.env_spec.control_dt)
     console.print(f"episodes and results: {folder}", soft_wrap=True, markup=False)
     return 0 if is_complete else EXIT_INTERRUPTED

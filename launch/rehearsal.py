@@ -19,13 +19,13 @@ from hardware.bench_process import BenchProcess
 from hardware.serl_server import SerlRobot
 from hardware.ur import UrRobot
 from hardware.ur_bench import free_address
-from robot_rl.envs.parts import part_spec, part_state
+from robot_rl.envs.parts import part_state
 from robot_rl.errors import ConfigError, ResetFailed
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Clock, ResetRoutine, RewardModel, Robot, Tracker
-from robot_rl.specs import ArmSpec, CameraSpec
+from robot_rl.specs import CameraSpec
 from robot_rl.types import ArmState, Frame, Observation
-from sim.robot import robot_spec
+from sim.robot import arm_spec
 from sim.scene import SceneConfig
 
 Wire = Literal["serl", "ur"]
@@ -139,7 +139,7 @@ class _SceneReset:
 
 
 def _serl(url: str) -> SerlRobot:
-    arm = _arm()
+    arm = arm_spec(SceneConfig())
     return SerlRobot(
         url,
         max_frozen_s=math.inf,
@@ -155,13 +155,9 @@ def _serl(url: str) -> SerlRobot:
 
 
 def _ur(address: str) -> UrRobot:
-    arm = _arm()
+    arm = arm_spec(SceneConfig())
     six = replace(arm, num_joints=6, qpos_low=arm.qpos_low[:6], qpos_high=arm.qpos_high[:6])
     return UrRobot(address, spec=six, damping=(0.0, 0.0), zero_sensor=False)  # the simulated arm's dampers are in the scene
-
-
-def _arm() -> ArmSpec:
-    return part_spec(robot_spec(SceneConfig()), "arm", ArmSpec)
 
 
 def _scene(clock: Clock) -> BenchProcess:

@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -75,20 +75,7 @@ def main(name: str, wire: str, address: str) -> None:
             stack.callback(simulator.close)
             scene, lock, greeting = Scene(env, arm.halt), simulator.lock, address
         scene.arrange(seed=0)
-        serve_calls(greeting, locked(scene, lock))
-
-
-def locked(scene: Scene, lock: AbstractContextManager[object]) -> Callable[[str], Callable[..., object]]:
-    """Return what finds a function of `scene`, which is called while the scene stands still."""
-
-    def find(name: str) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
-            with lock:
-                return getattr(scene, name)(*arguments)
-
-        return call
-
-    return find
+        serve_calls(greeting, scene, lock)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,6 @@ NUM_TOLD = 6
 class WrenchArm:
     """What a simulated UR controller drives. Time passes only while it gives way."""
 
-    table_height = -np.inf
-    """m: the scene has a table of its own."""
-
     def __init__(self, robot: SimRobot) -> None:
         """Take the spring off `robot`, whose dampers stay, and hold it where it is."""
         self._robot, self._physics = robot, robot._physics
@@ -29,7 +26,7 @@ class WrenchArm:
             model.actuator(f"spring{axis}").forcerange[:] = 0.0
         self._dofs = [int(model.joint(name).dofadr[0]) for name in ARM_JOINTS]
         self._hand = int(model.site(TCP_SITE).bodyid[0])
-        self.push, self.bias, self.zero = np.zeros(6), np.zeros(6), np.zeros(6)
+        self._zero = np.zeros(6)
         robot.connect()
 
     @property
@@ -55,15 +52,15 @@ class WrenchArm:
     @property
     def wrench(self) -> np.ndarray:
         """[6], N and Nm on the tool as the sensor reads them, base axes."""
-        return self.touch() + self.bias - self.zero
+        return self.touch() - self._zero
 
     def touch(self) -> np.ndarray:
         """Return [6], N and Nm that the surroundings exert on the tool, base axes."""
-        return self.push + self._state().wrench
+        return self._state().wrench
 
     def zero_sensor(self) -> None:
         """Let the sensor read nothing as it stands."""
-        self.zero = self.touch() + self.bias
+        self._zero = self.touch()
 
     def set_tcp(self, tcp: Pose) -> None:
         """Do nothing: the simulated tool knows its centre point."""
@@ -79,7 +76,7 @@ class WrenchArm:
         """Move for `dt` s, driven by the wrench `wanted` [6], base axes, along no axis that is faster than `max_twist` [6]."""
         with self._physics.lock:
             twist = self.twist
-            wrench = np.where((np.abs(twist) > max_twist) & (wanted * twist > 0.0), 0.0, wanted) + self.push
+            wrench = np.where((np.abs(twist) > max_twist) & (wanted * twist > 0.0), 0.0, wanted)
             force, torque = wrench[:3], wrench[3:]
             lever = self.pose.position - self._physics.data.xipos[self._hand]
             self._physics.data.xfrc_applied[self._hand] = [*force, *(torque + np.cross(lever, force))]
