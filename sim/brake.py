@@ -11,8 +11,10 @@ from robot_rl.envs.resets import AT_REST_RAD_S, is_at_rest
 from robot_rl.specs import ArmSpec
 from sim.physics import Physics
 
-LIMITED_SHARE = 0.98
-"""Of the speed limits, that the tool is kept below: it is measured with a Jacobian that is one physics step old."""
+LIMITED_SHARE = 0.995
+"""Of the speed limits, that the tool is kept below: what is moved back is where the Jacobian is another, by a little."""
+NEAR_SHARE = 0.8
+"""Of `LIMITED_SHARE`, from which on the Jacobian of one physics step ago is not good enough."""
 LOOK_SHARE = 0.25
 """Of the speed limits, from which on the tool's speed is measured in each physics step; after a command it is in any case."""
 STOP_S = 0.025
@@ -24,16 +26,18 @@ MAX_STOP_S = 0.2
 class SpeedLimit:
     """Keeps the tool below its speed limits by slowing every joint alike, so that it stays on its way.
 
-    Below them motion is not touched. Speed is only ever taken away, so this cannot make the arm swing.
+    A physics step that was too fast is also taken back by what it went too far. Below the limits motion is not
+    touched. Speed is only ever taken away, so this cannot make the arm swing.
     """
 
-    def __init__(self, physics: Physics, spec: ArmSpec, site: int, dofs: slice, velocity: np.ndarray):
-        """Take the tcp's `site`, the arm's joints `dofs`, and the tcp's `velocity`, [6], of one physics step ago."""
-        self._model, self._data, self._site, self._velocity = physics.model, physics.data, site, velocity
+    def __init__(self, physics: Physics, spec: ArmSpec, site: int, qpos: slice, dofs: slice, velocity: np.ndarray):
+        """Take the tcp's `site`, the arm's joints `qpos` and `dofs`, and the tcp's `velocity`, [6], of one physics step ago."""
+        self._physics, self._site, self._velocity = physics, site, velocity
         self._linear, self._angular = LIMITED_SHARE * spec.max_tcp_speed, LIMITED_SHARE * spec.max_tcp_angular_speed
         whole = np.zeros((6, physics.model.nv))
         self._position_rows, self._rotation_rows, self._jacobian = whole[:3], whole[3:], whole[:, dofs]
-        self._qvel, self._is_to_look = physics.data.qvel[dofs], True
+        self._qpos, self._qvel = physics.data.qpos[qpos], physics.data.qvel[dofs]
+        self._is_to_look = True
 
     def look(self) -> None:
         """Measure in the next physics step: a spring that a command has just drawn may turn the tool by 2 rad/s in it."""
@@ -44,10 +48,16 @@ class SpeedLimit:
         if not self._is_to_look and self._squared_share(self._velocity) < LOOK_SHARE**2:
             return
         self._is_to_look = False
-        mujoco.mj_jacSite(self._model, self._data, self._position_rows, self._rotation_rows, self._site)
-        share = self._squared_share(self._jacobian @ self._qvel)
-        if share > 1.0:
-            self._qvel /= math.sqrt(share)
+        if self._measure() > NEAR_SHARE**2:
+            self._physics.update_kinematics()
+            excess = math.sqrt(max(self._measure(), 1.0))
+            self._qpos -= (1.0 - 1.0 / excess) * self._physics.dt * self._qvel
+            self._qvel /= excess
+
+    def _measure(self) -> float:
+        """Return the square of the tool's speed as a share of what it may be, with the Jacobian that MuJoCo's data have."""
+        mujoco.mj_jacSite(self._physics.model, self._physics.data, self._position_rows, self._rotation_rows, self._site)
+        return self._squared_share(self._jacobian @ self._qvel)
 
     def _squared_share(self, twist: np.ndarray) -> float:
         vx, vy, vz, wx, wy, wz = twist.tolist()

@@ -39,7 +39,7 @@ class SimExertionMeter:
         """N"""
         model, self._data = physics.model, physics.data
         self._site = model.site(TCP_SITE).id
-        self._is_hand = _geoms_below(model, model.body(HAND).id)
+        self._is_hand = geoms_below(model, model.body(HAND).id)
         self._wrench = np.zeros(6)
         self.begin_episode()
         physics.samplers.append(self._sample)
@@ -95,7 +95,7 @@ class SimExertionMeter:
         return float(np.linalg.norm(net))
 
 
-def _geoms_below(model: mujoco.MjModel, body: int) -> np.ndarray:
+def geoms_below(model: mujoco.MjModel, body: int) -> np.ndarray:
     """Return which geoms, bool [G], belong to `body` or to what hangs on it."""
     is_below = np.zeros(model.nbody, bool)
     is_below[body] = True

@@ -32,7 +32,7 @@ class Physics:
         self.before_step: list[Callable[[], None]] = []
         """called at most `POSTURE_PERIOD` of simulated time apart"""
         self.every_step: list[Callable[[], None]] = []
-        """called after each physics step, when derived quantities are still those of before it"""
+        """called after each physics step, and after the samplers; derived quantities may still be those of before it"""
         self.samplers: list[Callable[[], None]] = []
         """called every `sample_dt`, to look at `data` as the last physics step left it; they change nothing"""
         kinds = mujoco.mjtWarning
@@ -94,9 +94,13 @@ class Physics:
         """Bring derived quantities up to the current instant."""
         if not self._fresh:
             with self.lock:
-                mujoco.mj_kinematics(self.model, self.data)
-                mujoco.mj_comPos(self.model, self.data)
+                self.update_kinematics()
             self._fresh = True
+
+    def update_kinematics(self) -> None:
+        """Recompute body poses and what Jacobians are made of; within a physics step, where `refresh` cannot be used."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
 
     def forward(self) -> None:
         """Recompute everything, contacts and forces included, after the state was written."""
@@ -125,11 +129,11 @@ class Physics:
         """Make one physics step."""
         mujoco.mj_step(self.model, self.data)
         self._steps += 1
-        for hook in self.every_step:
-            hook()
         if self._steps % self._sample_every == 0:
             for sample in self.samplers:
                 sample()
+        for hook in self.every_step:
+            hook()
 
     def _check(self) -> None:
         if any(warning.number for warning in self._warnings):

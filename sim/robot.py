@@ -63,7 +63,7 @@ class SimRobot:
         self._velocity = physics.data.actuator_velocity[_range([int(model.actuator(prefix + name).id) for name in DAMPERS])]
         self._brake = Brake(physics, self._dofs, self._velocity)
         arm = part_spec(self.spec, "arm", ArmSpec)
-        self._speed_limit = SpeedLimit(physics, arm, self._site, self._dofs, self._velocity)
+        self._speed_limit = SpeedLimit(physics, arm, self._site, self._qpos, self._dofs, self._velocity)
         physics.before_step.append(self._pull_elbow)
         physics.every_step += [self._speed_limit.keep, self._stop_on_the_way]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,10 +70,6 @@ class Excess:
     angular_speed: float = 0.0
     tilt: float = 0.0
     """rad from the tool axis"""
-    force: float = 0.0
-    """N, of all contacts of the tool"""
-    force_over_bound: float = -math.inf
-    """N by which a force exceeded its bound at the speed of that moment; negative: never"""
     jump_m: float = 0.0
     """m between a measured pose and the target sent for it"""
     reach_m: float = 0.0
@@ -98,8 +93,6 @@ def attack(
     *,
     control_dt: float,
     max_stale: int = 0,
-    force: Callable[[], float] = lambda: 0.0,
-    bound: Callable[[float], float] = lambda speed: math.inf,
 ) -> Excess:
     """Send adversarial commands through the limit, as an environment does, and return the worst that came of it.
 
@@ -109,8 +102,6 @@ def attack(
         seed: Of the adversary.
         control_dt: s.
         max_stale: Control periods by which the state that the limit is given may be old.
-        force: Measures the contact force on the tool, N.
-        bound: What that may be at a speed in m/s.
     """
     rng = np.random.default_rng(seed)
     spec = robot.spec.parts["arm"]
@@ -139,7 +130,4 @@ def attack(
         newest = states[-1]["arm"]
         assert isinstance(newest, ArmState)
         excess.look(newest, spec)
-        pushed = force()
-        excess.force = max(excess.force, pushed)
-        excess.force_over_bound = max(excess.force_over_bound, pushed - bound(math.hypot(*newest.twist[:3].tolist())))
     return excess

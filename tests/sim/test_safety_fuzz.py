@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import replace
 
 import mujoco
@@ -14,6 +15,7 @@ from hardware.fake import FAKE_SPEC, FakeRobot
 from robot_rl.protocols import Robot
 from robot_rl.specs import ArmSpec
 from sim.arm import Impedance
+from sim.exertion import geoms_below
 from sim.imperfect import DelayedRobot, Delays
 from sim.robot import SimRobot
 from sim.station import make_robot
@@ -22,21 +24,12 @@ OUTSIDE_M = 0.05
 """m beyond the workspace: an arm that is pulled against the end of a joint gives way sideways."""
 TILT_RAD = 0.5
 """rad beyond the cone, for the same reason."""
-SPEED_SHARE = 1.05
-"""Of the speed limits: the arm's controller keeps them with a Jacobian that is one physics step old. 1.035 was measured."""
-FORCE_SHARE = 1.25
-"""Of the spring's force along a diagonal and the dampers' at full speed: an arm that is flung onto the table rebounds."""
+WINDOW_S = 0.05
+"""s over which a contact counts as a push; a shorter one is an impact, which stops the arm's mass."""
+IMPACT_SHARE = 2.5
+"""An impact's force as a share of what a push may have. 2.1 was measured; ISO/TS 15066 allows a transient contact twice."""
 IMPEDANCE, DT = Impedance(), 0.1
 QUICK, MANY = 3_000, 1_050_000
-
-
-def contact_force(robot: SimRobot) -> float:
-    """Return the force of all contacts together, N."""
-    physics, total, wrench = robot._physics, np.zeros(3), np.zeros(6)
-    for index in range(physics.data.ncon):
-        mujoco.mj_contactForce(physics.model, physics.data, index, wrench)
-        total += physics.data.contact[index].frame.reshape(3, 3).T @ wrench[:3]
-    return float(np.linalg.norm(total))
 
 
 def arm_of(robot: Robot) -> ArmSpec:
@@ -54,58 +47,78 @@ def check_common(excess: Excess, num_commands: int) -> None:
     assert excess.jump_m <= excess.reach_m * (1 + 1e-6)
 
 
-class Speedometer:
-    """The fastest that a simulated tool was, m/s and rad/s, looking at every physics step."""
+class Gauges:
+    """The fastest and the hardest that a simulated arm was, looking at every physics step."""
 
     def __init__(self, robot: SimRobot) -> None:
-        self._robot, self.fastest = robot, np.zeros(2)
-        robot._physics.every_step.append(self.look)
+        self._velocity, self._physics = robot._velocity, robot._physics
+        model = self._physics.model
+        self._is_arm = geoms_below(model, model.body("arm/link1").id)
+        self._wrench, self._forces = np.zeros(6), deque([0.0], maxlen=round(WINDOW_S / self._physics.dt))
+        self.speed = self.angular_speed = 0.0
+        """m/s and rad/s of the tcp"""
+        self.impact = self.push = 0.0
+        """N on the arm: at an instant, and over `WINDOW_S`"""
+        self._physics.every_step.append(self.look)
 
     def look(self) -> None:
-        twist = self._robot._velocity.tolist()
-        self.fastest = np.maximum(self.fastest, (math.hypot(*twist[:3]), math.hypot(*twist[3:])))
+        twist = self._velocity.tolist()
+        self.speed = max(self.speed, math.hypot(*twist[:3]))
+        self.angular_speed = max(self.angular_speed, math.hypot(*twist[3:]))
+        self._forces.append(self.force() if self._physics.data.ncon else 0.0)
+        self.impact = max(self.impact, self._forces[-1])
+        self.push = max(self.push, sum(self._forces) / len(self._forces))
+
+    def force(self) -> float:
+        """Return the net force, N, of all contacts between the arm and anything else."""
+        data, net = self._physics.data, np.zeros(3)
+        pairs = self._is_arm[data.contact.geom]
+        for index in np.flatnonzero(pairs[:, 0] != pairs[:, 1]).tolist():
+            mujoco.mj_contactForce(self._physics.model, data, index, self._wrench)
+            on_second = self._wrench[:3] @ data.contact.frame[index].reshape(3, 3)
+            net += on_second if pairs[index, 1] else -on_second
+        return float(np.linalg.norm(net))
 
 
-def attack_sim(num_commands: int, seed: int, control_dt: float = DT, delays: Delays | None = None) -> Excess:
+def attack_sim(num_commands: int, seed: int, control_dt: float = DT, delays: Delays | None = None) -> tuple[Excess, Gauges]:
     bare = make_robot()
-    robot, speedometer = bare if delays is None else DelayedRobot(bare, delays), Speedometer(bare)
+    robot, gauges = bare if delays is None else DelayedRobot(bare, delays), Gauges(bare)
     robot.connect()
     try:
-        excess = attack(robot, num_commands, seed, control_dt=control_dt, force=lambda: contact_force(bare))
+        return attack(robot, num_commands, seed, control_dt=control_dt), gauges
     finally:
         robot.close()
-    excess.speed, excess.angular_speed = speedometer.fastest.tolist()
-    return excess
 
 
-def check_sim(excess: Excess, spec: ArmSpec) -> None:
+def check_sim(excess: Excess, gauges: Gauges, spec: ArmSpec) -> None:
     """The stated margins."""
-    damping = IMPEDANCE.damping[0] * spec.max_tcp_speed
+    push = math.sqrt(3) * IMPEDANCE.max_force[0] + IMPEDANCE.damping[0] * spec.max_tcp_speed
     assert excess.outside_m <= OUTSIDE_M
-    assert excess.speed <= spec.max_tcp_speed * SPEED_SHARE
-    assert excess.angular_speed <= spec.max_tcp_angular_speed * SPEED_SHARE
+    assert gauges.speed <= spec.max_tcp_speed
+    assert gauges.angular_speed <= spec.max_tcp_angular_speed
     assert excess.tilt <= spec.max_tilt + TILT_RAD
-    assert excess.force <= (math.sqrt(3) * IMPEDANCE.max_force[0] + damping) * FORCE_SHARE
+    assert gauges.push <= push
+    assert gauges.impact <= IMPACT_SHARE * push
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_simulated_arm_keeps_its_margins(seed):
-    excess = attack_sim(QUICK, seed)
+    excess, gauges = attack_sim(QUICK, seed)
     check_common(excess, QUICK)
-    check_sim(excess, arm_of(make_robot()))
-    assert excess.speed > 0.5 * arm_of(make_robot()).max_tcp_speed  # the attack is one
+    check_sim(excess, gauges, arm_of(make_robot()))
+    assert gauges.speed > 0.9 * arm_of(make_robot()).max_tcp_speed  # the attack is one
+    assert gauges.push > IMPEDANCE.max_force[0]
 
 
 def test_a_quick_loop_keeps_them_too():
-    excess = attack_sim(QUICK, seed=7, control_dt=0.02)
+    excess, gauges = attack_sim(QUICK, seed=7, control_dt=0.02)
     check_common(excess, QUICK)
-    check_sim(excess, arm_of(make_robot()))
+    check_sim(excess, gauges, arm_of(make_robot()))
 
 
 def test_an_arm_that_senses_and_obeys_late_keeps_them_too():
     """What is old is believed: the limit counts from a place that the arm has left since."""
-    excess = attack_sim(QUICK, seed=0, delays=Delays(0.02, 0.02))
-    check_sim(excess, arm_of(make_robot()))
+    check_sim(*attack_sim(QUICK, seed=0, delays=Delays(0.02, 0.02)), arm_of(make_robot()))
 
 
 def test_the_fake_arm_never_leaves_its_box_nor_its_speed():
@@ -136,10 +149,10 @@ def test_without_the_limit_the_same_attack_breaks_out():
 @pytest.mark.parametrize("seed", range(10))
 def test_a_million_commands_keep_the_margins(seed):
     num_commands = MANY // 10
-    excess = attack_sim(num_commands, 100 + seed)
+    excess, gauges = attack_sim(num_commands, 100 + seed)
+    print(excess, f"{gauges.speed=:.4f} {gauges.angular_speed=:.4f} {gauges.push=:.1f} {gauges.impact=:.1f}")
     check_common(excess, num_commands)
-    check_sim(excess, arm_of(make_robot()))
-    print(excess)
+    check_sim(excess, gauges, arm_of(make_robot()))
 
 
 @pytest.mark.slow
