@@ -21,7 +21,7 @@ from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.modem_networks import ModemNetworks
 from robot_rl.agents.modem_policy import ModemPolicy
 from robot_rl.agents.seeing import Seeing
-from robot_rl.agents.targets import td_target
+from robot_rl.agents.targets import lambda_target
 from robot_rl.agents.windows import Windows, at, step_weights
 from robot_rl.data.batch import Batch, BatchSpec
 from robot_rl.errors import SpecMismatch
@@ -257,8 +257,10 @@ class Modem(Seeing[ModemNetworks]):
         members = self._draw_members()  # [num_actors * M]
         judged = action[0] if config.num_actors == 1 else action.repeat_interleave(config.num_min_critics, dim=0)
         q = model.bins.decode(self.target_critic(z, self.snap(judged), members=members))
-        q = q.view(config.num_actors, config.num_min_critics, -1).amin(1)  # [num_actors, H * B]
-        target = td_target(windows.reward.flatten(), windows.terminated.flatten(), q, config.discount)
+        q = q.view(config.num_actors, config.num_min_critics, *windows.reward.shape).amin(1)  # [num_actors, H, B]
+        target = lambda_target(
+            windows.reward, windows.terminated, windows.weight, q, config.discount, config.td_lambda
+        ).flatten(1)
         if config.target_clip is not None:
             target = target.clamp(*config.target_clip)
         return model.by_critic(target[..., None]).squeeze(-1)

@@ -59,6 +59,8 @@ class ModemConfig:
     """bins in which rewards and values are classified"""
     bin_limit: float = 10.0
     """symlog of the largest reward or value that can be told"""
+    td_lambda: float = 0.0
+    """share that later rewards of a window have in the critics' targets; 0: one step ahead, 1: as far as the window goes"""
     target_clip: tuple[float, float] | None = None
     """feasible returns, (0, 1) for one success reward; clipping targets to them ends overestimation"""
     consistency_weight: float = 20.0
@@ -120,6 +122,8 @@ class ModemConfig:
         require_not_negative(self, _NOT_NEGATIVE)
         require_at_most_one(self, ("lr", "tau", "rho", "scale_tau"))
         require_discount(self.discount)
+        if not 0.0 <= self.td_lambda <= 1.0:
+            raise ConfigError(f"td_lambda {self.td_lambda:g} is not in 0..1")
         if self.num_critics % self.num_actors:
             raise ConfigError(f"num_critics {self.num_critics} is not a multiple of num_actors {self.num_actors}")
         if not 1 <= self.num_min_critics <= self.num_critics // self.num_actors:
