@@ -125,6 +125,8 @@ class TrainConfig:
     """share of every batch that is drawn from the demonstrations"""
     mirror: tuple[Literal["x", "y"], ...] = ()
     """learn from mirror images too; for tasks that look the same with these tool axes turned round"""
+    turn: bool = False
+    """learn from experience that is turned about the tool's axis too; for tasks that look the same from all sides to the hand"""
     self_imitation: bool = True
     """let the agent's own quick successes count as demonstrations; nothing without demonstrations"""
     teleop: str | None = None

@@ -17,6 +17,7 @@ from robot_rl.data.episodes import list_discarded, load_dataset, read_episode, r
 from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
 from robot_rl.data.transfer import prefetched
+from robot_rl.data.turn import Turn
 from robot_rl.errors import DatasetError
 from robot_rl.specs import EnvSpec
 from robot_rl.training.config import TrainConfig
@@ -101,6 +102,7 @@ class Experience:
         """Steps of interventions that are learned from as demonstrations."""
         self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
         self._mirror = Mirror(replay_spec, config.mirror, seed=config.seed, device=device) if config.mirror else None
+        self._turn = Turn(replay_spec, seed=config.seed, device=device) if config.turn else None
         self._writer = EpisodeWriter(folder, spec)
         self._quickest = QuickestSuccesses()
         self._imitates_itself = config.self_imitation and bool(demos)
@@ -203,18 +205,23 @@ class Experience:
 
     def _delivered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         there = prefetched(batches, self._device)
-        return there if self._mirror is None else self._mirror.map(there)
+        for augmentation in self._augmentations().values():
+            there = augmentation.map(there)
+        return there
+
+    def _augmentations(self) -> dict[str, Mirror | Turn]:
+        return {name: part for name, part in (("mirror", self._mirror), ("turn", self._turn)) if part is not None}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the sampling; the steps are on disk."""
-        mirror = {} if self._mirror is None else self._mirror.state_dict()
-        return {"mixture": self._mixture.state_dict(), "mirror": mirror}
+        augmentations = {name: part.state_dict() for name, part in self._augmentations().items()}
+        return {"mixture": self._mixture.state_dict(), **augmentations}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._mixture.load_state_dict(state["mixture"])
-        if self._mirror is not None:
-            self._mirror.load_state_dict(state["mirror"])
+        for name, augmentation in self._augmentations().items():
+            augmentation.load_state_dict(state[name])
 
 
 def interventions(episode: Sequence[Transition]) -> list[list[Transition]]:
