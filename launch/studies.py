@@ -90,7 +90,7 @@ OURS = f"{PEG} {SHARED} --agent modem"
 def _published(task: str, name: str) -> str:
     changes = settings("modem", PUBLISHED[name], PRESETS[task][1].modem)
     start = f"{NO_CLONING} " if name in NEVER_CLONED else ""
-    return f"{task} {SHARED} --agent modem --mirror --no-self-imitation {start}{changes}"
+    return f"{task} {SHARED} --agent modem --mirror --no-turn --no-self-imitation {start}{changes}"
 
 
 def _agents(task: str) -> dict[str, str]:

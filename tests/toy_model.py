@@ -15,7 +15,7 @@ class Line:
 
     def __init__(self, policy_action=0.0, *, target=0.6, doubt=0.0, num_critics=2, ends_beyond=None):
         self.policy_action, self.target, self.doubt, self.ends_beyond = policy_action, target, doubt, ends_beyond
-        self.sizes = ModelSizes(1, 1, 1, (1,), num_critics, 1, 2, 1.0, "relu")
+        self.sizes = ModelSizes(1, 1, 1, 0, (1,), num_critics, 1, 2, 1.0, "relu")
         self.bins = self
         self.num_scored = 0
 

@@ -71,7 +71,7 @@ def _budgets(config: PlannerConfig) -> Iterator[PlannerConfig]:
 
 def _plan_seconds(planner: Planner, model: WorldModel, now: Callable[[], float]) -> float:
     device = planner.last_mean.device
-    z = torch.full((model.sizes.latent_dim,), 1.0 / model.sizes.simnorm_dim, device=device)
+    z = torch.full((model.sizes.z_dim,), 1.0 / model.sizes.simnorm_dim, device=device)
     generator = torch.Generator(device).manual_seed(0)
     durations: list[float] = []
     for _ in range(NUM_MEASURED + 1):

@@ -211,10 +211,10 @@ class Modem(Seeing[ModemNetworks]):
         return latents.detach(), metrics
 
     def _model_loss(self, windows: Windows, *, only_latents: bool = False) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the loss, the latents [H, B, L] in which the actions were taken, as the model predicts them, and metrics."""
+        """Return the loss, the latents [H, B, Z] in which the actions were taken, as the model predicts them, and metrics."""
         config, model, action = self.config, self.model, windows.action
         with torch.no_grad():
-            following = self.encoder(at(windows.inputs, slice(1, None)))  # [H, B, L], what the model should predict
+            following = self.encoder(at(windows.inputs, slice(1, None)))  # [H, B, Z], what the model should predict
         latents = [self.encoder(at(windows.inputs, 0))]
         for step_action in action:
             latents.append(model.next(latents[-1], step_action))
@@ -225,7 +225,7 @@ class Modem(Seeing[ModemNetworks]):
 
         # One weight a step, for all losses
         rows, weight = before.flatten(0, 1), windows.weight / windows.weight.shape[1]
-        consistency = ((after - following).square().mean(-1) * weight).sum()
+        consistency = (model.distance(after, following) * weight).sum()
         reward_logits = model.reward_logits(rows, action.flatten(0, 1))
         reward = (model.bins.cross_entropy(reward_logits, windows.reward.flatten()) * weight.flatten()).sum()
         value_logits = model.value_logits(rows, action.flatten(0, 1))  # [N, H * B, num_bins]

@@ -41,6 +41,8 @@ class ModemConfig:
     """length of the latent state"""
     simnorm_dim: int = 8
     """entries of the latent that make one distribution"""
+    keep_state: bool = False
+    """let actor, critics and model see the standardised state beside the latent"""
     encoder_dims: tuple[int, ...] = (256,)
     """widths of the encoder's hidden layers"""
     hidden_dims: tuple[int, ...] = (256, 256)
@@ -139,17 +141,31 @@ class ModemConfig:
 
     @classmethod
     def from_demonstrations(cls) -> ModemConfig:
-        """Ours for a sparse success reward and demonstrations: held at them first, let go as the model learns."""
+        """Ours for a sparse success reward and demonstrations; docs/experiments/second_agent.md says what each line is for.
+
+        Held at the demonstrations first, and let go as the critics learn, of which the smallest value counts everywhere. The
+        networks are small and see the state itself, so that they can be fitted often between two steps of the robot.
+        """
         return cls(
+            batch_size=128,
+            horizon=5,
             discount=0.95,
-            target_clip=(0.0, 1.0),
+            latent_dim=64,
+            keep_state=True,
+            encoder_dims=(128,),
+            hidden_dims=(128, 128),
+            num_min_critics=5,
             actor_q="min",
-            bc_weight=10.0,
-            bc_halving_steps=300,
+            bin_limit=1.0,
+            td_lambda=1.0,
+            target_clip=(0.0, 1.0),
+            utd_ratio=4.0,
+            bc_weight=100.0,
+            bc_halving_steps=200,
             bc_weight_min=0.1,
             clone_noise=0.05,
             clone_std=0.1,
-            planner=PlannerConfig(anneal_end=2000, anneal_weight=0.5, max_std=0.5, explore_std=0.15),
+            planner=PlannerConfig(num_iterations=1, proposal="policy", pi_std=0.05, pessimism=3.0, explore_std=0.15),
         )
 
     @classmethod

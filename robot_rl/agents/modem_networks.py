@@ -64,12 +64,14 @@ class ModemNetworks(nn.Module):
         has_state = any(key.startswith("state/") for key in self.replay_obs)
         self.state = StateEncoder(self.replay_obs, config.fine_scale) if has_state or not self.view_keys else None
         eyes = VisualEncoder(self.replay_obs, config.vision, generator) if self.view_keys else None
+        state_dim = 0 if self.state is None else self.state.dim
         self.encoder = LatentEncoder(
-            0 if self.state is None else self.state.dim,
+            state_dim,
             eyes,
             config.encoder_dims,
             config.latent_dim,
             simnorm_dim=config.simnorm_dim,
+            keeps_state=config.keep_state,
             activation=config.activation,
             generator=generator,
         )
@@ -77,6 +79,7 @@ class ModemNetworks(nn.Module):
             action_dim=spec.action.dim,
             latent_dim=config.latent_dim,
             simnorm_dim=config.simnorm_dim,
+            state_dim=state_dim if config.keep_state else 0,
             hidden_dims=config.hidden_dims,
             num_critics=config.num_critics,
             num_actors=config.num_actors,

@@ -48,7 +48,7 @@ class Planner:
 
     @torch.no_grad()
     def plan(self, model: WorldModel, z: Tensor, prior_weight: float, generator: torch.Generator, *, explore: bool) -> Plan:
-        """Plan from the latent `z` [L].
+        """Plan from the latent `z` [Z].
 
         Args:
             model: Of the task.
@@ -79,7 +79,7 @@ class Planner:
         return self._best(model, z, self.snap(mean), pi_plans, pi_scores)
 
     def score(self, model: WorldModel, z: Tensor, plans: Tensor) -> Tensor:
-        """Return the scores [S] of plans [H, S, A] from `z` [L].
+        """Return the scores [S] of plans [H, S, A] from `z` [Z].
 
         That is the sum of discounted rewards and the value at the end, as far as the task has not ended before, less the
         disagreement of the critics.
@@ -92,7 +92,7 @@ class Planner:
         for action in plans:
             z = model.next(z, action)
             latents.append(z)
-        before, after = torch.cat(latents[:-1]), torch.cat(latents[1:])  # [H * S, L]
+        before, after = torch.cat(latents[:-1]), torch.cat(latents[1:])  # [H * S, Z]
         reward = model.bins.decode(model.reward_logits(before, plans.flatten(0, 1))).view(horizon, num_plans)
         goes_on = torch.sigmoid(-model.termination_logit(after)).view(horizon, num_plans).cumprod(0)
         powers = self.discount ** torch.arange(horizon + 1, device=z.device)[:, None]

@@ -35,20 +35,25 @@ class DemoConfig:
             raise ConfigError(f"demo episodes {self.episodes} is negative")
 
 
+SEED_STEPS = {"sac": 300, "modem": 100}
+"""Environment steps that a clone acts, by agent. SAC with 100 came to insertion later (docs/experiments/second_agent.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class WarmStartConfig:
     """How the agent is brought to the level of its demonstrations before it may change; nothing of it without them."""
 
     clone_steps: int = 1500
     """behaviour cloning updates of the actor on the demonstrations"""
-    env_steps: int = 300
-    """environment steps that the clone acts before learning starts; they count as environment steps"""
+    env_steps: int | None = None
+    """environment steps that the clone acts before learning starts; they count as environment steps. None: 300 for sac, 100
+    for modem"""
     critic_steps: int = 1500
     """critic updates on demonstrations and the clone's rollouts, actor frozen"""
 
     def __post_init__(self) -> None:
         for name in ("clone_steps", "env_steps", "critic_steps"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise ConfigError(f"warm start {name} {getattr(self, name)} is negative")
 
 
@@ -126,7 +131,7 @@ class TrainConfig:
     mirror: tuple[Literal["x", "y"], ...] = ()
     """learn from mirror images too; for tasks that look the same with these tool axes turned round"""
     turn: bool = False
-    """learn from experience that is turned about the tool's axis too; for tasks that look the same from all sides to the hand"""
+    """learn from experience turned about the tool's axis too; for tasks that look the same from all sides to the hand"""
     self_imitation: bool = True
     """let the agent's own quick successes count as demonstrations; nothing without demonstrations"""
     teleop: str | None = None
@@ -154,6 +159,12 @@ class TrainConfig:
             raise ConfigError(f"veto_s {self.veto_s:g} is not in 0..{MAX_VETO_S:g} s")
         if not 0.0 <= self.demo_fraction <= 1.0:
             raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
+
+    @property
+    def seed_steps(self) -> int:
+        """Environment steps that the clone acts before learning starts."""
+        own = self.warm_start.env_steps
+        return SEED_STEPS[self.agent] if own is None else own
 
 
 def config_from_json(values: Mapping[str, Any]) -> TrainConfig:

@@ -97,7 +97,7 @@ class Trainer:
     @property
     def learning_starts(self) -> int:
         """Environment steps before those that owe updates."""
-        return self.config.warm_start.env_steps if self.demos else self.config.random_steps
+        return self.config.seed_steps if self.demos else self.config.random_steps
 
     @property
     def is_finished(self) -> bool:

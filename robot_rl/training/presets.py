@@ -61,6 +61,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             task="push_planar",
             demos=DemoConfig(episodes=10),
             mirror=("x", "y"),
+            turn=True,
             env_steps=5000,
             sac=SACConfig.from_demonstrations(),
             modem=MODEL,

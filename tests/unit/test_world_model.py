@@ -10,10 +10,10 @@ from robot_rl.nn.actor_critic import Inputs
 from robot_rl.nn.latent_encoder import LatentEncoder
 from robot_rl.nn.running_scale import RunningScale
 from robot_rl.nn.simnorm import simnorm
-from robot_rl.nn.world_model import ModelSizes, WorldModel
+from robot_rl.nn.world_model import MAX_STATE, ModelSizes, WorldModel
 
 SIZES = ModelSizes(
-    action_dim=3, latent_dim=12, simnorm_dim=4, hidden_dims=(16, 16), num_critics=6, num_actors=1, num_bins=21, bin_limit=3.0,
+    action_dim=3, latent_dim=12, simnorm_dim=4, state_dim=0, hidden_dims=(16, 16), num_critics=6, num_actors=1, num_bins=21, bin_limit=3.0,
     activation="silu",
 )  # fmt: skip
 
@@ -106,13 +106,44 @@ def test_the_entropy_is_that_of_the_squashed_gaussian_and_moves_the_mean_too():
     assert mean_bias.abs().max() > 1e-3
 
 
+def encoder_of(**changes):
+    settings = {"simnorm_dim": 4, "keeps_state": False, "activation": "silu"} | changes
+    return LatentEncoder(4, None, (16,), 12, **settings, generator=torch.Generator().manual_seed(0))
+
+
 def test_an_encoder_sees_all_that_there_is():
-    encoder = LatentEncoder(4, None, (16,), 12, simnorm_dim=4, activation="silu", generator=torch.Generator().manual_seed(0))
+    encoder = encoder_of()
     state = noise(2, 5, 4).requires_grad_()
     z = encoder(Inputs(state, {}))
     assert z.shape == (2, 5, 12)
     (z * noise(12)).sum().backward()
     assert (state.grad.abs().amax((0, 1)) > 0.0).all()
+
+
+def test_the_state_stands_beside_the_latent_as_it_is():
+    state = noise(2, 5, 4)
+    z = encoder_of(keeps_state=True)(Inputs(state, {}))
+    assert torch.equal(z[..., 12:], state)
+    assert torch.equal(z[..., :12], encoder_of()(Inputs(state, {})))
+
+
+def test_the_model_predicts_how_the_state_changes():
+    """With weights of zero nothing changes, however large the state is; and no state runs away."""
+    model = model_of(state_dim=4)
+    z = torch.cat([simnorm(noise(6, 12), 4), 3.0 * noise(6, 4)], dim=-1)
+    torch.nn.init.zeros_(model.dynamics[-1].weight)
+    torch.nn.init.zeros_(model.dynamics[-1].bias)
+    assert torch.equal(model.next(z, noise(6, 3))[:, 12:], z[:, 12:])
+    assert torch.allclose(model.next(z, noise(6, 3))[:, :12].unflatten(1, (3, 4)).sum(-1), torch.ones(6, 3))
+    torch.nn.init.constant_(model.dynamics[-1].bias, 100.0)
+    assert (model.next(z, noise(6, 3))[:, 12:] == MAX_STATE).all()
+
+
+def test_latent_and_state_count_alike_in_the_distance():
+    model, z = model_of(state_dim=4), torch.zeros(2, 16)
+    predicted = torch.tensor([[1.0] * 12 + [0.0] * 4, [0.0] * 12 + [2.0] * 4])
+    assert model.distance(predicted, z).tolist() == [1.0, 4.0]
+    assert model_of().distance(predicted[:, :12], z[:, :12]).tolist() == [1.0, 0.0]
 
 
 def test_the_scale_follows_the_spread_and_never_falls_below_its_least():
