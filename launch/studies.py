@@ -77,11 +77,11 @@ HIL_SERL = (
 )
 """HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
 
-SHARED = "--demos.episodes 10 --env-steps 3000 --evaluation.every 250"
+SHARED = "--demos.episodes 10 --env-steps 1500 --evaluation.every 250 --evaluation.videos 0"
 """What all agents of `second_agent` are given."""
 SECOND_AGENT_TASKS = ("pick_lift", "peg_insert", "push_planar", "bin_pick")
 PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "modem_v2": ModemConfig.modem_v2()}
-"""World models as published; without mirror images and self-imitation, which are ours."""
+"""World models as published; without mirror images, turning and self-imitation, which are ours."""
 NEVER_CLONED = ("tdmpc2",)
 """Of them, those that take demonstrations for experience and nothing else."""
 OURS = f"{PEG} {SHARED} --agent modem"
@@ -90,7 +90,8 @@ OURS = f"{PEG} {SHARED} --agent modem"
 def _published(task: str, name: str) -> str:
     changes = settings("modem", PUBLISHED[name], PRESETS[task][1].modem)
     start = f"{NO_CLONING} " if name in NEVER_CLONED else ""
-    return f"{task} {SHARED} --agent modem --mirror --no-turn --no-self-imitation {start}{changes}"
+    unturned = "--no-turn " if PRESETS[task][1].turn else ""
+    return f"{task} {SHARED} --agent modem --mirror {unturned}--no-self-imitation {start}{changes}"
 
 
 def _agents(task: str) -> dict[str, str]:

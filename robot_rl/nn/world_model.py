@@ -13,7 +13,6 @@ from robot_rl.nn.distributions import bound_log_std, squashed_sample
 from robot_rl.nn.simnorm import simnorm
 from robot_rl.nn.two_hot import TwoHot
 
-
 MAX_STATE = 10.0
 """Standard deviations beyond which no predicted state lies: plans that nothing was learned for do not run away."""
 

@@ -13,8 +13,8 @@ from robot_rl.nn.simnorm import simnorm
 from robot_rl.nn.world_model import MAX_STATE, ModelSizes, WorldModel
 
 SIZES = ModelSizes(
-    action_dim=3, latent_dim=12, simnorm_dim=4, state_dim=0, hidden_dims=(16, 16), num_critics=6, num_actors=1, num_bins=21, bin_limit=3.0,
-    activation="silu",
+    action_dim=3, latent_dim=12, simnorm_dim=4, state_dim=0, hidden_dims=(16, 16), num_critics=6, num_actors=1, num_bins=21,
+    bin_limit=3.0, activation="silu",
 )  # fmt: skip
 
 
