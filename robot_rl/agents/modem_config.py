@@ -165,7 +165,8 @@ class ModemConfig:
             bc_weight_min=0.1,
             clone_noise=0.05,
             clone_std=0.1,
-            planner=PlannerConfig(num_iterations=1, proposal="policy", pi_std=0.05, pessimism=3.0, explore_std=0.15),
+            planner=PlannerConfig(horizon=5, num_iterations=1, proposal="policy", pi_std=0.05, pessimism=3.0, explore_std=0.15),
+            eval_action="policy",
         )
 
     @classmethod
