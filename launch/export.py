@@ -22,8 +22,8 @@ from command_line import parse, run_script
 from rich.console import Console
 from rich.table import Table
 
-from robot_rl.agents.acting_path import ActingPath, export_onnx, export_torch, largest_difference
-from robot_rl.agents.sac_policy import SACPolicy
+from robot_rl.agents.acting_path import acting_path, export_onnx, export_torch, largest_difference
+from robot_rl.agents.bundle import load_policy
 from robot_rl.data.episodes import list_episodes, read_episode
 from robot_rl.deploy.acting import TOLERANCE, acting_time
 from robot_rl.deploy.bundle import ONNX, RUN_POLICY, TORCH, WEIGHTS, Bundle, open_bundle, write_about, write_check
@@ -94,11 +94,11 @@ def export(bundle: Bundle, out: Path, observations: Sequence[Observation]) -> Ve
     Raises:
         ConfigError: If an exported form acts differently; `out` is then incomplete.
     """
-    native = SACPolicy.load(bundle.path)
+    native = load_policy(bundle.path)
     as_run = [native.act(obs, explore=False) for obs in observations]
     torch_ms = 1e3 * acting_time(native, observations[0])
-    policy = SACPolicy.load(bundle.path)
-    path = ActingPath(policy)  # brings the policy to float32
+    policy = load_policy(bundle.path)
+    path = acting_path(policy)  # brings the policy to float32
     eager = [policy.act(obs, explore=False) for obs in observations]
     shutil.copyfile(bundle.path / WEIGHTS, out / WEIGHTS)
     export_torch(path, out / TORCH)
@@ -130,8 +130,6 @@ def main(config: ExportConfig) -> None:
     if config.policy == "clone":
         clone = open_bundle(folder)
         bundle = replace(bundle, path=folder, spec=clone.spec, version=clone.version, config=clone.config, success=None)
-    if bundle.kind != "sac":
-        raise ConfigError(f"{folder} holds a policy of kind {bundle.kind!r}; only the acting path of 'sac' can be exported")
     if config.out.exists():
         raise ConfigError(f"--out {config.out} exists already; give a new folder")
     observations = recorded_observations(config)

@@ -30,10 +30,12 @@ SPECS = {
     "two_cameras": replace(SEEING, obs=SEEING.obs | {"image/wrist": SEEING.obs["image/front"]}),
     "cameras_alone": replace(SEEING, obs={"image/front": SEEING.obs["image/front"]}),
 }
+KEEP_STATE = ("hybrid", "two_cameras", "cameras_alone")
 
 
 def toy_modem(kind="state", *, seed=0, **settings):
     """Return an agent that is ready for batches."""
+    settings = {"keep_state": kind in KEEP_STATE} | settings
     vision = replace(VISION, encoder="frozen" if kind == "frozen" else "cnn")
     load_backbone.cache_clear()
     agent = Modem(SPECS[kind], replace(SMALL, vision=vision, **settings), seed=seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robot_rl.agents.bundle import SavedPolicy
+from robot_rl.agents.modem_policy import ModemPolicy
 from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.agents.sight import POSITION, ROTATION
 from robot_rl.data.features import feature_key
@@ -22,38 +24,26 @@ from robot_rl.types import Observation
 class ActingPath(nn.Module):
     """Maps the entries of one observation, [1, *shape] each in the order of `keys`, to its action [1, A].
 
-    It is what `SACPolicy.act(obs, explore=False)` does, in float32, without memory of earlier frames.
+    It is what the policy's `act(obs, explore=False)` does, in float32, without memory of earlier frames.
     """
 
-    def __init__(self, policy: SACPolicy) -> None:
-        """Take the networks of a policy, which is brought to float32.
-
-        Raises:
-            ConfigError: If the policy does not act by its mean.
-        """
+    def __init__(self, policy: SavedPolicy, keys: Collection[str]) -> None:
+        """Take the networks of a policy, which is brought to float32, and the entries that it looks at beside images."""
         super().__init__()
-        if policy.config.eval_action != "mean":
-            raise ConfigError(
-                f"the policy acts by eval_action {policy.config.eval_action!r}, which is random; only the mean is exported"
-            )
         in_float32(policy)
-        self.networks, self.spec = policy.networks, policy.spec
-        self.keys = tuple(key for key in sorted(policy.spec.obs) if self._looks_at(key))
+        self.sight, self.spec = policy.networks.sight, policy.spec
+        images = () if self.sight.featurizer is None else self.sight.featurizer.images
+        looked = {*keys, *self.sight.goal_state_keys, *images}
+        self.keys = tuple(key for key in sorted(policy.spec.obs) if key in looked)
         """Observation entries that it looks at."""
-        continuous, discrete = policy.spec.action.continuous, policy.spec.action.discrete
-        # The networks give continuous dimensions first, then grippers; an action has them in the order of its names.
-        self._order = [(*continuous, *discrete).index(index) for index in range(policy.spec.action.dim)]
 
     def forward(self, *entries: Tensor) -> Tensor:
         """Return the action [1, A] in [-1, 1]."""
-        networks = self.networks
-        inputs = networks.inputs(self._seen(dict(zip(self.keys, entries, strict=True))))
-        mean, _ = networks.actor(networks.actor.see(inputs))
-        action = torch.tanh(mean)
-        if networks.grasp is not None:
-            grasp = networks.grasp
-            action = torch.cat([action, grasp.decode(grasp(grasp.see(inputs)).argmax(-1))], dim=-1)
-        return torch.stack([action[:, index] for index in self._order], dim=-1)
+        return self.decide(self._seen(dict(zip(self.keys, entries, strict=True))))
+
+    def decide(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Return the action [1, A] on what the networks act upon."""
+        raise NotImplementedError
 
     def example(self) -> tuple[Tensor, ...]:
         """Return zeros of the right shapes and types."""
@@ -65,17 +55,9 @@ class ActingPath(nn.Module):
         with torch.inference_mode():
             return self(*(torch.from_numpy(np.array(obs[key]))[None] for key in self.keys))[0].numpy()
 
-    def _looks_at(self, key: str) -> bool:
-        encoder, featurizer = self.networks.encoder, self.networks.sight.featurizer
-        eyes = self.networks.actor.eyes
-        is_state = encoder is not None and key in encoder.keys
-        is_goal_state = key in self.networks.sight.goal_state_keys
-        is_image = eyes is not None and key in eyes.keys
-        return is_state or is_goal_state or is_image or (featurizer is not None and key in featurizer.images)
-
     def _seen(self, obs: dict[str, Tensor]) -> Mapping[str, Tensor]:
         """Return what the networks act upon: features in place of images, and the goal where it is estimated."""
-        sight = self.networks.sight
+        sight = self.sight
         if sight.featurizer is None:
             return obs
         features = {}
@@ -90,7 +72,78 @@ class ActingPath(nn.Module):
         return obs | features | {POSITION: goal[:, :3], ROTATION: goal[:, 3:]}
 
 
-def in_float32(policy: SACPolicy) -> None:
+class SACActingPath(ActingPath):
+    """The actor's mean, and the gripper command that is worth most."""
+
+    def __init__(self, policy: SACPolicy) -> None:
+        """Take the networks of a policy.
+
+        Raises:
+            ConfigError: If the policy does not act by its mean.
+        """
+        if policy.config.eval_action != "mean":
+            raise ConfigError(
+                f"the policy acts by eval_action {policy.config.eval_action!r}, which is random; only the mean is exported"
+            )
+        encoder, eyes = policy.networks.encoder, policy.networks.actor.eyes
+        super().__init__(policy, [*(() if encoder is None else encoder.keys), *(() if eyes is None else eyes.keys)])
+        self.networks = policy.networks
+        continuous, discrete = policy.spec.action.continuous, policy.spec.action.discrete
+        # The networks give continuous dimensions first, then grippers; an action has them in the order of its names.
+        self._order = [(*continuous, *discrete).index(index) for index in range(policy.spec.action.dim)]
+
+    def decide(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Return the action [1, A] on what the networks act upon."""
+        networks = self.networks
+        inputs = networks.inputs(obs)
+        mean, _ = networks.actor(networks.actor.see(inputs))
+        action = torch.tanh(mean)
+        if networks.grasp is not None:
+            grasp = networks.grasp
+            action = torch.cat([action, grasp.decode(grasp(grasp.see(inputs)).argmax(-1))], dim=-1)
+        return torch.stack([action[:, index] for index in self._order], dim=-1)
+
+
+class ModemActingPath(ActingPath):
+    """The mean of the policy that a world model taught, or of the clone where nothing else has been learned yet."""
+
+    def __init__(self, policy: ModemPolicy) -> None:
+        """Take the networks of a policy.
+
+        Raises:
+            ConfigError: If the policy plans when it acts.
+        """
+        is_clone = policy.stage.is_seeding and policy.networks.clone is not None
+        if policy.config.eval_action != "policy" and not is_clone:
+            raise ConfigError(
+                f"the policy acts by eval_action {policy.config.eval_action!r}, whose plans are drawn at random; only policies"
+                " trained with --modem.eval-action policy are exported"
+            )
+        state, views = policy.networks.state, policy.networks.view_keys
+        super().__init__(policy, [*(() if state is None else state.keys), *views])
+        self.networks, self.snap, self._is_clone = policy.networks, policy.snap, is_clone
+
+    def decide(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Return the action [1, A] on what the networks act upon."""
+        networks = self.networks
+        inputs = networks.inputs(obs)
+        if self._is_clone and networks.clone is not None:
+            mean, _ = networks.clone(inputs)
+        else:
+            mean = networks.model.policy(networks.encoder(inputs))[0][0]
+        return self.snap(torch.tanh(mean))
+
+
+def acting_path(policy: SavedPolicy) -> ActingPath:
+    """Return the acting path of a policy, which is brought to float32.
+
+    Raises:
+        ConfigError: If it acts at random.
+    """
+    return ModemActingPath(policy) if isinstance(policy, ModemPolicy) else SACActingPath(policy)
+
+
+def in_float32(policy: SavedPolicy) -> None:
     """Let a policy compute in float32 on the CPU, its backbone too: the weights stay what they are."""
     networks = policy.networks.cpu()
     set_product_dtype(networks, torch.float32)

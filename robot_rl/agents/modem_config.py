@@ -141,7 +141,7 @@ class ModemConfig:
 
     @classmethod
     def from_demonstrations(cls) -> ModemConfig:
-        """Ours for a sparse success reward and demonstrations; docs/experiments/second_agent.md says what each line is for.
+        """Ours for a sparse success reward and demonstrations; docs/experiments/world_model_recipe.md tells how it was found.
 
         Held at the demonstrations first, and let go as the critics learn, of which the smallest value counts everywhere. The
         networks are small and see the state itself, so that they can be fitted often between two steps of the robot.

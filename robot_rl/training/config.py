@@ -36,7 +36,7 @@ class DemoConfig:
 
 
 SEED_STEPS = {"sac": 300, "modem": 100}
-"""Environment steps that a clone acts, by agent. SAC with 100 came to insertion later (docs/experiments/second_agent.md)."""
+"""Environment steps that a clone acts, by agent; SAC with 100 inserts later (docs/experiments/world_model_recipe.md)."""
 
 
 @dataclass(frozen=True, slots=True)

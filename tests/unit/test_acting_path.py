@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from toy_policy import SEES, SPEC, VISIONS, random_observation, toy_policy
+from toy_policy import SEES, SPEC, VISIONS, random_observation, toy_modem_policy, toy_policy
 
-from robot_rl.agents.acting_path import ActingPath, export_onnx, export_torch, largest_difference
+from robot_rl.agents.acting_path import acting_path, export_onnx, export_torch, largest_difference
 from robot_rl.deploy.onnx_policy import OnnxPolicy
 from robot_rl.errors import ConfigError, SpecMismatch
 
-CASES = {"state": (SPEC, None), **{name: (SEES, vision) for name, vision in VISIONS.items()}}
+SIGHTS = {"state": (SPEC, None), **{name: (SEES, vision) for name, vision in VISIONS.items()}}
+CASES = {
+    **{name: partial(toy_policy, *sight) for name, sight in SIGHTS.items()},
+    **{f"modem_{name}": partial(toy_modem_policy, *sight) for name, sight in SIGHTS.items()},
+    "modem_keeps_state": partial(toy_modem_policy, keep_state=True),
+    "modem_clone": partial(toy_modem_policy, is_clone=True),
+    "modem_clone_of_a_planner": partial(toy_modem_policy, is_clone=True, eval_action="planner"),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_path_acts_as_the_policy_does(case):
-    policy = toy_policy(*CASES[case])
-    path, rng = ActingPath(policy), np.random.default_rng(1)
+    policy = CASES[case]()
+    path, rng = acting_path(policy), np.random.default_rng(1)
     seen = [random_observation(policy.spec, rng) for _ in range(20)]
     eager = [policy.act(obs, explore=False) for obs in seen]
-    assert np.std(eager, axis=0).min() > 1e-3  # what does not vary would hide a difference
+    assert np.std(eager, axis=0)[[0, 2]].min() > 1e-3  # what does not vary would hide a difference; 1 is a gripper
     assert largest_difference(eager, [path.act(obs) for obs in seen]) < 1e-6
     assert "pose/arm" not in path.keys
 
@@ -28,8 +37,8 @@ def test_the_path_acts_as_the_policy_does(case):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_exported_acts_as_the_policy_does(case, tmp_path):
-    policy = toy_policy(*CASES[case])
-    path, rng = ActingPath(policy), np.random.default_rng(2)
+    policy = CASES[case]()
+    path, rng = acting_path(policy), np.random.default_rng(2)
     export_torch(path, tmp_path / "path.pt2")
     export_onnx(path, tmp_path / "path.onnx")
     assert len(list(tmp_path.iterdir())) == 2  # the weights are inside
@@ -44,10 +53,10 @@ def test_what_is_exported_acts_as_the_policy_does(case, tmp_path):
 
 
 def test_a_short_number_type_is_left_before_exporting():
-    policy = toy_policy(*CASES["features"])
+    policy = CASES["features"]()
     featurizer = policy.networks.sight.featurizer
     assert featurizer is not None
-    ActingPath(policy)
+    acting_path(policy)
     assert all(
         tensor.dtype == torch.float32 for tensor in featurizer.backbone.state_dict().values() if tensor.is_floating_point()
     )
@@ -55,12 +64,14 @@ def test_a_short_number_type_is_left_before_exporting():
 
 def test_what_is_random_is_not_exported():
     with pytest.raises(ConfigError, match="eval_action 'sample', which is random"):
-        ActingPath(toy_policy(eval_action="sample"))
+        acting_path(toy_policy(eval_action="sample"))
+    with pytest.raises(ConfigError, match="eval_action 'planner', whose plans are drawn at random"):
+        acting_path(toy_modem_policy(eval_action="planner"))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_runner_names_what_does_not_fit(tmp_path):
-    export_onnx(ActingPath(toy_policy()), tmp_path / "path.onnx")
+    export_onnx(acting_path(toy_policy()), tmp_path / "path.onnx")
     runner = OnnxPolicy(tmp_path / "path.onnx", SPEC, 7)
     obs = random_observation(SPEC, np.random.default_rng(3))
     with pytest.raises(SpecMismatch, match=r"state/arm/position is missing; the policy wants float32 \[3\]"):

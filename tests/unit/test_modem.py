@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_two_steps_written_out():
         inside = (windows.weight[t] > 0.0).float()
         expected = expected + weight * (terms * inside).mean()
         z = following
-    assert float(loss) == pytest.approx(float(expected), rel=1e-4)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_terminations_cut_the_target_and_time_outs_do_not():
