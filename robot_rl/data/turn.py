@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from robot_rl.data.augmentation import Augmentation
 from robot_rl.data.batch import Batch
 from robot_rl.data.transfer import send
 from robot_rl.errors import ConfigError
@@ -21,7 +21,7 @@ _PAIRS = (("x", "y"), ("roll", "pitch"))
 _KEPT = ("z", "yaw", "gripper", "opening")
 
 
-class Turn:
+class Turn(Augmentation):
     """Turns each window of a batch about the tool's z axis, by an angle that is drawn at random.
 
     It is right where the task's distribution looks the same from all sides in the tool's frame, and the hand does not turn
@@ -41,6 +41,7 @@ class Turn:
         Raises:
             ConfigError: If an observation or action is not known to behave as a vector that is turned.
         """
+        super().__init__(seed)
         state = {key: entry.shape[0] for key, entry in spec.obs.items() if key.startswith("state/")}
         pictures = [key for key in spec.obs if not key.startswith("state/")]
         if pictures:
@@ -48,7 +49,6 @@ class Turn:
         self._device = device
         self._obs = {key: _columns(key, dim, device) for key, dim in state.items()}
         self._action = _action_columns(spec, device)
-        self._generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the batch with its windows turned; all steps of a window alike."""
@@ -58,18 +58,6 @@ class Turn:
         angle = angle * fits
         obs = {key: _turned(value, self._obs[key], angle) if key in self._obs else value for key, value in batch.obs.items()}
         return replace(batch, obs=obs, action=_turned(batch.action, self._action, angle))
-
-    def map(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield every batch turned."""
-        return map(self, batches)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the state of the choice."""
-        return {"generator": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore what `state_dict` returned."""
-        self._generator.set_state(state["generator"])
 
 
 def _turned(value: Tensor, columns: Tensor, angle: Tensor) -> Tensor:

@@ -9,11 +9,12 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from robot_rl.data.augment import Mirror
+from robot_rl.data.augmentation import Augmentation
 from robot_rl.data.batch import Batch, BatchSpec
 from robot_rl.data.episode import Episode
 from robot_rl.data.episode_writer import EpisodeWriter
 from robot_rl.data.episodes import list_discarded, load_dataset, read_episode, recover
+from robot_rl.data.mirror import Mirror
 from robot_rl.data.mixture import Mixture
 from robot_rl.data.replay import ReplayBuffer
 from robot_rl.data.transfer import prefetched
@@ -101,8 +102,11 @@ class Experience:
         self.human_steps = 0
         """Steps of interventions that are learned from as demonstrations."""
         self._mixture = Mixture([self.online, self.demos], [1.0 - config.demo_fraction, config.demo_fraction])
-        self._mirror = Mirror(replay_spec, config.mirror, seed=config.seed, device=device) if config.mirror else None
-        self._turn = Turn(replay_spec, seed=config.seed, device=device) if config.turn else None
+        self._augmentations: dict[str, Augmentation] = {}
+        if config.mirror:
+            self._augmentations["mirror"] = Mirror(replay_spec, config.mirror, seed=config.seed, device=device)
+        if config.turn:
+            self._augmentations["turn"] = Turn(replay_spec, seed=config.seed, device=device)
         self._writer = EpisodeWriter(folder, spec)
         self._quickest = QuickestSuccesses()
         self._imitates_itself = config.self_imitation and bool(demos)
@@ -205,22 +209,19 @@ class Experience:
 
     def _delivered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         there = prefetched(batches, self._device)
-        for augmentation in self._augmentations().values():
+        for augmentation in self._augmentations.values():
             there = augmentation.map(there)
         return there
 
-    def _augmentations(self) -> dict[str, Mirror | Turn]:
-        return {name: part for name, part in (("mirror", self._mirror), ("turn", self._turn)) if part is not None}
-
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the sampling; the steps are on disk."""
-        augmentations = {name: part.state_dict() for name, part in self._augmentations().items()}
+        augmentations = {name: part.state_dict() for name, part in self._augmentations.items()}
         return {"mixture": self._mixture.state_dict(), **augmentations}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._mixture.load_state_dict(state["mixture"])
-        for name, augmentation in self._augmentations().items():
+        for name, augmentation in self._augmentations.items():
             augmentation.load_state_dict(state[name])
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from toy_agents import toy_agent, toy_batch
 
-from robot_rl.data.augment import Mirror
 from robot_rl.data.batch import Batch
 from robot_rl.data.memory import BatchMemory
+from robot_rl.data.mirror import Mirror
 from robot_rl.data.transfer import prefetched
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 

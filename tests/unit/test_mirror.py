@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from robot_rl.data.augment import Mirror
 from robot_rl.data.batch import Batch
+from robot_rl.data.mirror import Mirror
 from robot_rl.errors import ConfigError
 from robot_rl.geometry import quaternion_to_matrix, rotvec_to_quaternion
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec

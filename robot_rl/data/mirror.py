@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from robot_rl.data.augmentation import Augmentation
 from robot_rl.data.batch import Batch
 from robot_rl.data.features import mirrored_key
 from robot_rl.data.transfer import send
@@ -25,7 +26,7 @@ _DIRECTIONS = ("x", "y", "z")
 _TURNS = ("roll", "pitch", "yaw")
 
 
-class Mirror:
+class Mirror(Augmentation):
     """Mirrors each window of a batch, or not, at random.
 
     It is right where the task's distribution is its own mirror image in the tool's frame: a square peg, a cube, starts
@@ -47,6 +48,7 @@ class Mirror:
         Raises:
             ConfigError: If an observation or action is not known to behave as a vector in a mirror.
         """
+        super().__init__(seed)
         state = {key: entry.shape[0] for key, entry in spec.obs.items() if key.startswith("state/")}
         cameras = [key for key in spec.obs if key.startswith(("image/", "feature/"))]
         if cameras and tuple(axes) != ("y",):
@@ -58,7 +60,6 @@ class Mirror:
             key: _combine([_state_signs(key, dim, axis) for axis in axes]).to(device) for key, dim in state.items()
         }  # [C, D] each
         self._action = _combine([_action_signs(spec, axis) for axis in axes]).to(device)  # [C, A]
-        self._generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the batch with some windows mirrored; all steps of a window alike."""
@@ -74,18 +75,6 @@ class Mirror:
             return value * self._obs[key][chosen]
         image = value.flip(-2) if key.startswith("image/") else obs[mirrored_key(key)]
         return torch.where((chosen > 0)[:, None, None, None], image, value)
-
-    def map(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield every batch with some windows mirrored."""
-        return map(self, batches)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the state of the choice."""
-        return {"generator": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore what `state_dict` returned."""
-        self._generator.set_state(state["generator"])
 
 
 def _combine(signs: Sequence[Tensor]) -> Tensor:
