@@ -43,10 +43,9 @@ class Turn(Augmentation):
         """
         super().__init__(seed)
         state = {key: entry.shape[0] for key, entry in spec.obs.items() if key.startswith("state/")}
-        pictures = [key for key in spec.obs if not key.startswith("state/")]
+        pictures = [key for key in spec.obs if key.startswith(("image/", "feature/"))]
         if pictures:
             raise ConfigError(f"turn: pictures ({pictures[0]!r}) cannot be turned with the task; leave it off")
-        self._device = device
         self._obs = {key: _columns(key, dim, device) for key, dim in state.items()}
         self._action = _action_columns(spec, device)
 
