@@ -85,6 +85,8 @@ PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "mode
 NEVER_CLONED = ("tdmpc2",)
 """Of them, those that take demonstrations for experience and nothing else."""
 OURS = f"{PEG} {SHARED} --agent modem"
+NO_PLANNING = "--modem.planner.num-samples 1 --modem.planner.num-elites 1 --modem.planner.num-pi-trajs 1"
+"""What is left to choose from are the policy's mean plan and one with noise."""
 
 
 def _published(task: str, name: str) -> str:
@@ -190,6 +192,8 @@ STUDIES = {
             {
                 "ours": OURS,
                 "no_centering": f"{OURS} --modem.planner.proposal gaussian",
+                "no_planning": f"{OURS} {NO_PLANNING}",
+                "acts_by_plans": f"{OURS} --modem.eval-action planner",
                 "handover": f"{OURS} --modem.handover.end 1500",
                 "no_state": f"{OURS} --modem.no-keep-state",
                 "no_ensemble": f"{OURS} --modem.num-critics 2 --modem.num-min-critics 2",
