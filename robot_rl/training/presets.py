@@ -8,7 +8,7 @@ from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.nn.vision_config import GoalConfig, VisionConfig
-from robot_rl.training.config import DemoConfig, EvaluationConfig, RewardConfig, TrainConfig
+from robot_rl.training.config import DemoConfig, EvaluationConfig, RewardConfig, TrainConfig, WarmStartConfig
 
 NO_DEMOS = DemoConfig(episodes=0)
 TWO_CAMERAS = EnvOptions(cameras=("front", "wrist"), object_state=False, image_size=128)
@@ -60,6 +60,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             task="push_planar",
             demos=DemoConfig(episodes=10),
+            warm_start=WarmStartConfig(clone_steps=4000),  # turned, ten demonstrations are not soon learned by heart
             mirror=("x", "y"),
             turn=True,
             env_steps=5000,
