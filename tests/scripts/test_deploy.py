@@ -235,6 +235,7 @@ def test_a_signal_holds_the_robot_and_keeps_what_was_complete(place, number):
         cwd=place,
         env={**os.environ, "PYTHONPATH": str(LAUNCH.parent), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # tests under nohup ignore one, and so would the script
     ) as process:  # fmt: skip
         said = ""
         while "episode 2 of" not in said:  # one is complete
