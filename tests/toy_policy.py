@@ -53,7 +53,9 @@ def toy_modem_policy(
     generator = torch.Generator().manual_seed(seed)
     networks = ModemNetworks(spec, settings, generator)
     _make_see(networks.sight, networks.state, spec, np.random.default_rng(seed))
-    torch.nn.init.normal_(networks.model.actor.head_weight, std=1.5, generator=generator)  # so that grippers move
+    with torch.no_grad():  # so that latents tell observations apart, and grippers move
+        networks.encoder.mlp[-1].weight.mul_(20.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        torch.nn.init.normal_(networks.model.actor.head_weight, std=1.5, generator=generator)
     if is_clone:
         networks.keep_clone()
         torch.nn.init.normal_(networks.model.actor.head_weight, generator=generator)
