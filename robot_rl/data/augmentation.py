@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from robot_rl.data.batch import Batch
+from robot_rl.errors import ConfigError
+
+Part = Literal["vector", "axial", "scalar"]
+"""Three numbers that are a vector, three that are an axial one (a rotation, a torque), or one that is no direction at all."""
+QUANTITIES: dict[str, tuple[Part, ...]] = {
+    "position": ("vector",),
+    "rotation": ("axial",),
+    "twist": ("vector", "axial"),
+    "wrench": ("vector", "axial"),
+    "height": ("scalar",),
+    "opening": ("scalar",),
+}
+"""What quantities consist of, by the last part of their names in `EnvSpec`."""
+SIZES: dict[Part, int] = {"vector": 3, "axial": 3, "scalar": 1}
 
 
 class Augmentation:
@@ -32,3 +47,16 @@ class Augmentation:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what `state_dict` returned."""
         self._generator.set_state(state["generator"])
+
+
+def parts_of(key: str, dim: int, *, verb: str, instead: str) -> tuple[Part, ...]:
+    """Return what the entry `key` [dim] consists of; stacked frames repeat.
+
+    Raises:
+        ConfigError: If it is not known: that it cannot be `verb`ed, and what to do `instead`.
+    """
+    parts = QUANTITIES.get(key.rpartition("/")[2])
+    size = sum(SIZES[part] for part in parts or ())
+    if parts is None or dim % size:
+        raise ConfigError(f"cannot {verb} {key!r} [{dim}]; known quantities: {', '.join(QUANTITIES)}; {instead}")
+    return parts * (dim // size)

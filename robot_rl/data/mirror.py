@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from robot_rl.data.augmentation import Augmentation
+from robot_rl.data.augmentation import Augmentation, parts_of
 from robot_rl.data.batch import Batch
 from robot_rl.data.features import mirrored_key
 from robot_rl.data.transfer import send
@@ -84,20 +84,10 @@ def _combine(signs: Sequence[Tensor]) -> Tensor:
 
 
 def _state_signs(key: str, dim: int, axis: Axis) -> Tensor:
-    """Return what the entry `key` [dim] is multiplied with; stacked frames repeat."""
-    quantity = key.rpartition("/")[2]
-    by_quantity: dict[str, tuple[float, ...]] = {
-        "position": _VECTOR[axis],
-        "rotation": _AXIAL[axis],
-        "twist": (*_VECTOR[axis], *_AXIAL[axis]),
-        "wrench": (*_VECTOR[axis], *_AXIAL[axis]),
-        "height": (1.0,),
-        "opening": (1.0,),
-    }
-    if quantity not in by_quantity or dim % len(by_quantity[quantity]):
-        raise ConfigError(f"cannot mirror {key!r} [{dim}]; known quantities: {', '.join(by_quantity)}; set mirror to none")
-    unit = by_quantity[quantity]
-    return torch.tensor(unit * (dim // len(unit)))
+    """Return what the entry `key` [dim] is multiplied with."""
+    signs = {"vector": _VECTOR[axis], "axial": _AXIAL[axis], "scalar": (1.0,)}
+    parts = parts_of(key, dim, verb="mirror", instead="set mirror to none")
+    return torch.tensor([sign for part in parts for sign in signs[part]])
 
 
 def _action_signs(spec: EnvSpec, axis: Axis) -> Tensor:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from robot_rl.data.augmentation import Augmentation
+from robot_rl.data.augmentation import SIZES, Augmentation, parts_of
 from robot_rl.data.batch import Batch
 from robot_rl.data.transfer import send
 from robot_rl.errors import ConfigError
 from robot_rl.specs import EnvSpec
 
-_VECTORS = {"position": 1, "rotation": 1, "twist": 2, "wrench": 2}
-"""How many vectors a quantity consists of."""
-_SCALARS = ("height", "opening")
 _PAIRS = (("x", "y"), ("roll", "pitch"))
 _KEPT = ("z", "yaw", "gripper", "opening")
 
@@ -53,10 +51,11 @@ class Turn(Augmentation):
         """Return the batch with its windows turned; all steps of a window alike."""
         drawn = math.pi * (2.0 * torch.rand(batch.action.shape[1], generator=self._generator) - 1.0)
         angle = send(drawn, batch.action.device)
-        fits = (_turned(batch.action, self._action, angle).abs() <= 1.0).all(-1).all(0)
+        action = _turned(batch.action, self._action, angle)
+        fits = (action.abs() <= 1.0).all(-1).all(0)
         angle = angle * fits
         obs = {key: _turned(value, self._obs[key], angle) if key in self._obs else value for key, value in batch.obs.items()}
-        return replace(batch, obs=obs, action=_turned(batch.action, self._action, angle))
+        return replace(batch, obs=obs, action=torch.where(fits[:, None], action, batch.action))
 
 
 def _turned(value: Tensor, columns: Tensor, angle: Tensor) -> Tensor:
@@ -70,15 +69,11 @@ def _turned(value: Tensor, columns: Tensor, angle: Tensor) -> Tensor:
 
 
 def _columns(key: str, dim: int, device: str) -> Tensor:
-    """Return the columns [2, P] of an entry `key` [dim] that hold x and y of a vector; stacked frames repeat."""
-    quantity = key.rpartition("/")[2]
-    if quantity in _SCALARS:
-        return torch.zeros(2, 0, dtype=torch.long, device=device)
-    if quantity not in _VECTORS or dim % (3 * _VECTORS[quantity]):
-        known = ", ".join((*_VECTORS, *_SCALARS))
-        raise ConfigError(f"cannot turn {key!r} [{dim}]; known quantities: {known}; leave turn off")
-    starts = torch.arange(0, dim, 3, device=device)
-    return torch.stack([starts, starts + 1])
+    """Return the columns [2, P] of an entry `key` [dim] that hold x and y of a vector."""
+    parts = parts_of(key, dim, verb="turn", instead="leave turn off")
+    starts = accumulate((SIZES[part] for part in parts), initial=0)
+    found = [[start, start + 1] for start, part in zip(starts, parts, strict=False) if part != "scalar"]
+    return torch.tensor(found, dtype=torch.long, device=device).reshape(-1, 2).T
 
 
 def _action_columns(spec: EnvSpec, device: str) -> Tensor:
