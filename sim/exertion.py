@@ -40,7 +40,6 @@ class SimExertionMeter:
         model, self._data = physics.model, physics.data
         self._site = model.site(TCP_SITE).id
         self._is_hand = geoms_below(model, model.body(HAND).id)
-        self._wrench = np.zeros(6)
         self.begin_episode()
         physics.samplers.append(self._sample)
 
@@ -78,21 +77,25 @@ class SimExertionMeter:
     def _sample(self) -> None:
         # Contacts and the tcp are both those at the last physics step's beginning.
         self._positions.append(self._data.site_xpos[self._site].copy())
-        self._forces.append(self._force() if self._data.ncon else 0.0)
+        self._forces.append(net_contact_force(self._physics, self._is_hand) if self._data.ncon else 0.0)
 
-    def _force(self) -> float:
-        """Return the net force, N, of all contacts between the hand, what is fixed to it included, and anything else."""
-        data = self._data
-        pairs = self._is_hand[data.contact.geom]  # [C, 2]
-        touching = np.flatnonzero(pairs[:, 0] != pairs[:, 1]).tolist()
-        if not touching:
-            return 0.0
-        net, frames = np.zeros(3), data.contact.frame.reshape(-1, 3, 3)
-        for index in touching:
-            mujoco.mj_contactForce(self._physics.model, data, index, self._wrench)
-            on_second = self._wrench[:3] @ frames[index]
-            net += on_second if pairs[index, 1] else -on_second
-        return float(np.linalg.norm(net))
+
+def net_contact_force(physics: Physics, belongs: np.ndarray) -> float:
+    """Return the net force, N, of all contacts between the geoms that `belongs` [G] names and any others.
+
+    What they do to each other is left out. It is that of the last physics step, as MuJoCo left it.
+    """
+    model, data = physics.model, physics.data
+    pairs = belongs[data.contact.geom]  # [C, 2]
+    touching = np.flatnonzero(pairs[:, 0] != pairs[:, 1]).tolist()
+    if not touching:
+        return 0.0
+    net, wrench, frames = np.zeros(3), np.zeros(6), data.contact.frame.reshape(-1, 3, 3)
+    for index in touching:
+        mujoco.mj_contactForce(model, data, index, wrench)
+        on_second = wrench[:3] @ frames[index]
+        net += on_second if pairs[index, 1] else -on_second
+    return float(np.linalg.norm(net))
 
 
 def geoms_below(model: mujoco.MjModel, body: int) -> np.ndarray:

@@ -6,8 +6,6 @@ import math
 from collections import deque
 from dataclasses import replace
 
-import mujoco
-import numpy as np
 import pytest
 from adversary import KINDS, Excess, attack
 
@@ -15,7 +13,7 @@ from hardware.fake import FAKE_SPEC, FakeRobot
 from robot_rl.protocols import Robot
 from robot_rl.specs import ArmSpec
 from sim.arm import Impedance
-from sim.exertion import geoms_below
+from sim.exertion import geoms_below, net_contact_force
 from sim.imperfect import DelayedRobot, Delays
 from sim.robot import SimRobot
 from sim.station import make_robot
@@ -54,7 +52,7 @@ class Gauges:
         self._velocity, self._physics = robot._velocity, robot._physics
         model = self._physics.model
         self._is_arm = geoms_below(model, model.body("arm/link1").id)
-        self._wrench, self._forces = np.zeros(6), deque([0.0], maxlen=round(WINDOW_S / self._physics.dt))
+        self._forces = deque([0.0], maxlen=round(WINDOW_S / self._physics.dt))
         self.speed = self.angular_speed = 0.0
         """m/s and rad/s of the tcp"""
         self.impact = self.push = 0.0
@@ -65,19 +63,9 @@ class Gauges:
         twist = self._velocity.tolist()
         self.speed = max(self.speed, math.hypot(*twist[:3]))
         self.angular_speed = max(self.angular_speed, math.hypot(*twist[3:]))
-        self._forces.append(self.force() if self._physics.data.ncon else 0.0)
+        self._forces.append(net_contact_force(self._physics, self._is_arm) if self._physics.data.ncon else 0.0)
         self.impact = max(self.impact, self._forces[-1])
         self.push = max(self.push, sum(self._forces) / len(self._forces))
-
-    def force(self) -> float:
-        """Return the net force, N, of all contacts between the arm and anything else."""
-        data, net = self._physics.data, np.zeros(3)
-        pairs = self._is_arm[data.contact.geom]
-        for index in np.flatnonzero(pairs[:, 0] != pairs[:, 1]).tolist():
-            mujoco.mj_contactForce(self._physics.model, data, index, self._wrench)
-            on_second = self._wrench[:3] @ data.contact.frame[index].reshape(3, 3)
-            net += on_second if pairs[index, 1] else -on_second
-        return float(np.linalg.norm(net))
 
 
 def attack_sim(num_commands: int, seed: int, control_dt: float = DT, delays: Delays | None = None) -> tuple[Excess, Gauges]:
