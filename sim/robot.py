@@ -14,6 +14,7 @@ from robot_rl.geometry import Pose
 from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, GripperSpec, RobotSpec
 from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
+from sim.anchor import Anchor
 from sim.arm import ARM_JOINTS, DAMPERS, TARGET
 from sim.brake import Brake, SpeedLimit
 from sim.gripper import FINGER_JOINTS, FINGER_TRAVEL, GRIPPER_ACTUATOR, TCP_SITE
@@ -56,7 +57,7 @@ class SimRobot:
         self._dofs = _range([int(model.joint(prefix + name).dofadr[0]) for name in ARM_JOINTS])
         self._finger = int(model.joint(prefix + FINGER_JOINTS[0]).qposadr[0])
         self._gripper = model.actuator(prefix + GRIPPER_ACTUATOR).id
-        self._target = int(model.body(prefix + TARGET).mocapid[0])
+        self._anchor = Anchor(physics, int(model.body(prefix + TARGET).mocapid[0]), self._base)
         self._whole_jacobian = np.zeros((6, model.nv))
         self._version = -1
         self._elbow_goal = _HOME
@@ -106,7 +107,7 @@ class SimRobot:
         with self._physics.lock:
             for part, target in command.items():
                 if part == "arm" and isinstance(target, ArmTarget):
-                    self._anchor(target.pose)
+                    self._anchor.lead(target.pose)
                     self._go_on()
                     sent[part] = target
                 elif part == "gripper" and isinstance(target, GripperTarget) and math.isfinite(target.opening):
@@ -120,8 +121,8 @@ class SimRobot:
     def stop(self) -> None:
         """Brake, anchor the spring where the arm stands, and the fingers at their current opening."""
         with self._physics.lock:
-            self._anchor(self._pose())
             jacobian, _ = self._differentials()
+            self._anchor_here()
             self._brake.start(jacobian @ self._physics.data.qvel[self._dofs])
             self._stop_on_the_way()
             self._physics.data.ctrl[self._gripper] = self._physics.data.qpos[self._finger]
@@ -158,11 +159,10 @@ class SimRobot:
         self._speed_limit.look()
         self._elbow_goal = _HOME
 
-    def _anchor(self, pose: Pose) -> None:
-        if not np.isfinite(pose.position).all() or not np.isfinite(pose.quaternion).all():
-            raise ConfigError(f"arm target {pose} is not finite")
-        self._physics.data.mocap_pos[self._target] = self._base + pose.position
-        self._physics.data.mocap_quat[self._target] = pose.quaternion
+    def _anchor_here(self) -> None:
+        data, quaternion = self._physics.data, np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, data.site_xmat[self._site])
+        self._anchor.put(data.site_xpos[self._site], quaternion)
 
     def _differentials(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the tcp's Jacobian [6, 7], base axes, and what maps joint torques to a wrench at the tcp, [6, 7]."""
@@ -192,8 +192,7 @@ class SimRobot:
         data = self._physics.data
         data.qfrc_applied[self._dofs] = self._brake.torque()
         self._elbow_goal = data.qpos[self._qpos].copy()
-        data.mocap_pos[self._target] = data.site_xpos[self._site]
-        mujoco.mju_mat2Quat(data.mocap_quat[self._target], data.site_xmat[self._site])
+        self._anchor_here()
 
 
 class SimTracker:
