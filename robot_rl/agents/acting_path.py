@@ -127,10 +127,7 @@ class ModemActingPath(ActingPath):
         """Return the action [1, A] on what the networks act upon."""
         networks = self.networks
         inputs = networks.inputs(obs)
-        if self._is_clone and networks.clone is not None:
-            mean, _ = networks.clone(inputs)
-        else:
-            mean = networks.model.policy(networks.encoder(inputs))[0][0]
+        mean, _ = networks.clone(inputs) if self._is_clone and networks.clone is not None else networks.react(inputs)
         return self.snap(torch.tanh(mean))
 
 

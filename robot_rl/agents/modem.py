@@ -150,6 +150,7 @@ class Modem(Seeing[ModemNetworks]):
             windows = self._prepare(next(batches))
             latents, metrics = self._update_model(windows)
             metrics |= self._update_policy(windows, latents, bc_weight)
+            self.networks.follow(self.config.average_tau)
         return LazyMetrics(metrics)
 
     def pretrain_actor(self, batches: Iterator[Batch], steps: int) -> Metrics:
@@ -166,6 +167,7 @@ class Modem(Seeing[ModemNetworks]):
             self._minimize(loss + cloning, with_actor=True)
             metrics["clone/mse"] = mse
         self._follow(1.0)
+        self.networks.follow(1.0)
         self.networks.keep_clone()
         return LazyMetrics(metrics)
 
@@ -178,6 +180,7 @@ class Modem(Seeing[ModemNetworks]):
             cloning, metrics["clone/mse"] = self._cloning_loss(windows, latents)
             self._minimize(loss + cloning, with_actor=True)
             self._follow(self.config.tau)
+            self.networks.follow(self.config.average_tau)
             self.critic_updates += 1
         return LazyMetrics(metrics)
 

@@ -18,7 +18,9 @@ from robot_rl.nn.precision import Precision
 from robot_rl.nn.vision_config import VisionConfig
 
 MAX_HORIZON = 100
-_POSITIVE = ("lr", "encoder_lr_scale", "grad_clip", "tau", "rho", "utd_ratio", "clone_std", "scale_tau", "scale_least")
+_POSITIVE = (
+    "lr", "encoder_lr_scale", "grad_clip", "tau", "rho", "utd_ratio", "clone_std", "scale_tau", "scale_least", "average_tau",
+)  # fmt: skip
 _NOT_NEGATIVE = (
     "consistency_weight", "reward_weight", "value_weight", "termination_weight", "entropy_weight", "clone_noise",
     "bc_weight", "bc_halving_steps", "bc_weight_min", "constraint_weight",
@@ -95,6 +97,8 @@ class ModemConfig:
     """environment steps of learning after which that weight is half of what it was; 0: it stays"""
     bc_weight_min: float = 0.0
     """what that weight does not fall below"""
+    average_tau: float = 1.0
+    """share by which the policy that is measured and deployed follows what is learned, at each update; 1: it is the same"""
     constraint_weight: float = 0.0
     """weight of staying near the actions that were executed, the planner's, in the policy's loss (after TD-M(PC)^2 and Newt)"""
     pretrain_model: bool = True
@@ -122,7 +126,7 @@ class ModemConfig:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in 1..{largest}")
         require_positive(self, _POSITIVE)
         require_not_negative(self, _NOT_NEGATIVE)
-        require_at_most_one(self, ("lr", "tau", "rho", "scale_tau"))
+        require_at_most_one(self, ("lr", "tau", "rho", "scale_tau", "average_tau"))
         require_discount(self.discount)
         if not 0.0 <= self.td_lambda <= 1.0:
             raise ConfigError(f"td_lambda {self.td_lambda:g} is not in 0..1")
@@ -165,6 +169,7 @@ class ModemConfig:
             bc_weight_min=0.1,
             clone_noise=0.05,
             clone_std=0.1,
+            average_tau=0.005,
             planner=PlannerConfig(horizon=5, num_iterations=1, proposal="policy", pi_std=0.05, pessimism=3.0, explore_std=0.15),
             eval_action="policy",
         )

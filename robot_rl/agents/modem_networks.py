@@ -16,13 +16,14 @@ from robot_rl.nn.blocks import EnsembleMLP
 from robot_rl.nn.distributions import bound_log_std
 from robot_rl.nn.encoders import StateEncoder
 from robot_rl.nn.latent_encoder import LatentEncoder
+from robot_rl.nn.optimizer import polyak_
 from robot_rl.nn.visual_encoder import VisualEncoder
 from robot_rl.nn.world_model import ModelSizes, WorldModel
 from robot_rl.specs import EnvSpec
 
 
-class Clone(nn.Module):
-    """The cloned policy as it was: with an encoder of its own, since the model's goes on learning."""
+class ReactivePolicy(nn.Module):
+    """A policy that does not plan, with an encoder of its own, since the model's goes on learning."""
 
     def __init__(self, encoder: LatentEncoder, actor: EnsembleMLP) -> None:
         super().__init__()
@@ -34,9 +35,14 @@ class Clone(nn.Module):
         mean, raw = self.actor(self.encoder(inputs))[0].chunk(2, dim=-1)
         return mean, bound_log_std(raw)
 
+    def follow(self, encoder: LatentEncoder, actor: EnsembleMLP, share: float) -> None:
+        """Move towards encoder and actor by `share`."""
+        polyak_(self.encoder.parameters(), encoder.parameters(), share)
+        polyak_(self.actor.parameters(), actor.parameters(), share)
+
 
 class ModemNetworks(nn.Module):
-    """Sight, encoder, world model and, after cloning, the clone. Two agents in one process share nothing."""
+    """Sight, encoder, world model, averaged policy and, after cloning, the clone. Two agents in one process share nothing."""
 
     def __init__(
         self,
@@ -88,11 +94,24 @@ class ModemNetworks(nn.Module):
             activation=config.activation,
         )
         self.model = WorldModel(sizes, generator)
-        self.clone: Clone | None = None
+        self.average = ReactivePolicy(self.encoder, self.model.actor) if config.average_tau < 1.0 else None
+        self.clone: ReactivePolicy | None = None
 
     def keep_clone(self) -> None:
         """Keep the policy as it is now for good."""
-        self.clone = Clone(self.encoder, self.model.actor)
+        self.clone = ReactivePolicy(self.encoder, self.model.actor)
+
+    def follow(self, share: float) -> None:
+        """Move the averaged policy towards what is learned by `share`."""
+        if self.average is not None:
+            self.average.follow(self.encoder, self.model.actor, share)
+
+    def react(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Return mean before the squashing and log standard deviation [B, A] of the averaged policy, or of the first actor."""
+        if self.average is not None:
+            return self.average(inputs)
+        mean, log_std = self.model.policy(self.encoder(inputs))
+        return mean[0], log_std[0]
 
     def inputs(self, obs: Mapping[str, Tensor]) -> Inputs:
         """Return what the encoder gets of observations [..., *shape] a key, as replay keeps them."""

@@ -82,8 +82,7 @@ class ModemPolicy:
             return self._sampled(mean, log_std, explore).cpu().numpy()
         if explore or self.config.eval_action == "planner":
             return self._planned(inputs, explore).cpu().numpy()
-        mean, log_std = networks.model.policy(networks.encoder(inputs))
-        return self._sampled(mean[0], log_std[0], explore).cpu().numpy()
+        return self._sampled(*networks.react(inputs), explore).cpu().numpy()
 
     def _planned(self, inputs: Inputs, explore: bool) -> Tensor:
         z = self.networks.encoder(inputs)[0]

@@ -37,14 +37,16 @@ class DemoConfig:
 
 SEED_STEPS = {"sac": 300, "modem": 100}
 """Environment steps that a clone acts, by agent; SAC with 100 inserts later (docs/experiments/world_model_recipe.md)."""
+CLONE_STEPS = {"sac": 1500, "modem": 4000}
+"""Updates of cloning, by agent: a world model takes longer to learn, and SAC gains less (same page)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarmStartConfig:
     """How the agent is brought to the level of its demonstrations before it may change; nothing of it without them."""
 
-    clone_steps: int = 1500
-    """behaviour cloning updates of the actor on the demonstrations"""
+    clone_steps: int | None = None
+    """behaviour cloning updates of the actor on the demonstrations. None: 1500 for sac, 4000 for modem"""
     env_steps: int | None = None
     """environment steps that the clone acts before learning starts; they count as environment steps. None: 300 for sac, 100
     for modem"""
@@ -165,6 +167,12 @@ class TrainConfig:
         """Environment steps that the clone acts before learning starts."""
         own = self.warm_start.env_steps
         return SEED_STEPS[self.agent] if own is None else own
+
+    @property
+    def clone_steps(self) -> int:
+        """Updates of cloning."""
+        own = self.warm_start.clone_steps
+        return CLONE_STEPS[self.agent] if own is None else own
 
 
 def config_from_json(values: Mapping[str, Any]) -> TrainConfig:

@@ -25,12 +25,12 @@ NORMALIZER_BYTES = 128 << 20
 def clone(agent: Learner, experience: Experience, config: TrainConfig) -> Metrics:
     """Standardise the state by the demonstrations and fit the actor to them."""
     _standardize(agent, experience.demo_batches(_normalizer_batch(experience)))
-    return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.warm_start.clone_steps)
+    return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.clone_steps)
 
 
 def clone_corrections(agent: Learner, experience: Experience, config: TrainConfig) -> Metrics:
     """Fit the actor to demonstrations and interventions together."""
-    return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.warm_start.clone_steps)
+    return agent.pretrain_actor(experience.demo_batches(agent.batch_spec), config.clone_steps)
 
 
 def settle_critic(agent: Learner, experience: Experience, config: TrainConfig) -> Metrics:

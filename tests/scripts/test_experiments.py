@@ -83,7 +83,7 @@ def test_published_agents_are_told_whole_on_the_command_line(script):
         if config is not None and run.method in published:
             assert config.modem == getattr(ModemConfig, run.method)(), run.variant
             assert (config.agent, config.mirror, config.self_imitation) == ("modem", (), False)
-            assert (config.warm_start.clone_steps == 0) == (run.method == "tdmpc2")
+            assert (config.clone_steps == 0) == (run.method == "tdmpc2")
 
 
 def test_hil_serl_is_told_whole_on_the_command_line(script):
@@ -107,7 +107,7 @@ def test_agents_of_a_comparison_differ_in_nothing_but_themselves(script):
             other.demos,
             other.evaluation,
         )
-        assert (config.env_steps, config.demos.episodes, config.evaluation.every) == (1500, 10, 250)
+        assert (config.env_steps, config.demos.episodes, config.evaluation.every) == (1500, 10, 50)
     assert len({repr(config) for config in configs.values()}) == 24
 
 

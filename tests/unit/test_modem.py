@@ -1,5 +1,6 @@
 """Laws of the world-model agent, several of them faults that its ancestors had."""
 
+import copy
 import json
 from dataclasses import asdict, replace
 from itertools import repeat
@@ -178,6 +179,28 @@ def test_settling_holds_the_policy_at_the_demonstrations_however_large_the_value
     assert agent.critic_updates == 20
 
 
+def test_the_averaged_policy_is_the_clone_first_and_follows_slowly_after():
+    agent, obs = toy_modem(average_tau=0.1, eval_action="policy"), toy_obs(toy_modem())
+    batches = repeat(toy_windows(agent, demo=1))
+    agent.pretrain_actor(batches, 5)
+    average, clone = agent.networks.average, agent.networks.clone
+    for slow, fast in zip(average.parameters(), clone.parameters(), strict=True):
+        assert torch.equal(slow, fast)
+    for learn in (agent.update, lambda batches: agent.pretrain_critic(batches, 1)):
+        before = copy.deepcopy(average)
+        learn(batches)
+        for slow, was, fast in zip(
+            average.parameters(), before.parameters(),
+            (*agent.encoder.parameters(), *agent.model.actor.parameters()), strict=True,
+        ):  # fmt: skip
+            assert torch.allclose(slow, 0.9 * was + 0.1 * fast, atol=1e-6)
+    acted = agent.policy().act(obs, explore=False)
+    torch.nn.init.zeros_(agent.model.actor.head_weight)  # what is learned does not act
+    assert np.array_equal(agent.policy().act(obs, explore=False), acted)
+    torch.nn.init.constant_(average.actor.head_bias, 9.0)
+    assert not np.array_equal(agent.policy().act(obs, explore=False), acted)
+
+
 def actor_gradient(agent, windows, bc_weight=0.0):
     torch.nn.init.zeros_(agent.model.critic.head_weight)
     latents = agent._model_loss(windows)[1].detach()
@@ -290,7 +313,7 @@ def test_what_was_measured_opens_the_gate():
 
 @pytest.mark.parametrize("kind", ["state", "hybrid", "frozen"])
 def test_a_restored_agent_goes_on_as_if_it_had_never_stopped(kind):
-    settings = {"handover": HandoverConfig(end=50, by="step"), "utd_ratio": 1.5}
+    settings = {"handover": HandoverConfig(end=50, by="step"), "utd_ratio": 1.5, "average_tau": 0.2}
     one, batches = toy_modem(kind, **settings), [toy_windows(toy_modem(kind), seed) for seed in range(12)]
     one.pretrain_actor(iter(batches), 2)
     one.update(iter(batches))
@@ -324,7 +347,7 @@ def test_the_state_of_another_agent_is_refused():
 
 @pytest.mark.parametrize("kind", ["state", "hybrid", "frozen"])
 def test_a_saved_policy_acts_like_the_one_that_was_saved(tmp_path, kind):
-    agent = toy_modem(kind)
+    agent = toy_modem(kind, average_tau=0.2, eval_action="policy")
     agent.pretrain_actor(repeat(toy_windows(agent)), 2)
     agent.update(repeat(toy_windows(agent)))
     policy, obs = agent.policy(), toy_obs(agent)
