@@ -77,7 +77,7 @@ HIL_SERL = (
 )
 """HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
 
-SHARED = "--demos.episodes 10 --env-steps 1500 --warm-start.clone-steps 4000 --evaluation.every 50 --evaluation.videos 0"
+SHARED = "--demos.episodes 10 --env-steps 1000 --warm-start.clone-steps 4000 --evaluation.every 50 --evaluation.videos 0"
 """What all agents of `second_agent` are given; NO_CLONING after it counts."""
 SECOND_AGENT_TASKS = ("pick_lift", "peg_insert", "push_planar", "bin_pick")
 PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "modem_v2": ModemConfig.modem_v2()}
@@ -194,7 +194,7 @@ STUDIES = {
                 "no_centering": f"{OURS} --modem.planner.proposal gaussian",
                 "no_planning": f"{OURS} {NO_PLANNING}",
                 "acts_by_plans": f"{OURS} --modem.eval-action planner",
-                "handover": f"{OURS} --modem.handover.end 1500",
+                "handover": f"{OURS} --modem.handover.end 1000",
                 "no_state": f"{OURS} --modem.no-keep-state",
                 "no_ensemble": f"{OURS} --modem.num-critics 2 --modem.num-min-critics 2",
                 "no_pessimism": f"{OURS} --modem.planner.pessimism 0",

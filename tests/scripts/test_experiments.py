@@ -107,7 +107,7 @@ def test_agents_of_a_comparison_differ_in_nothing_but_themselves(script):
             other.demos,
             other.evaluation,
         )
-        assert (config.env_steps, config.demos.episodes, config.evaluation.every) == (1500, 10, 50)
+        assert (config.env_steps, config.demos.episodes, config.evaluation.every) == (1000, 10, 50)
     assert len({repr(config) for config in configs.values()}) == 24
 
 
