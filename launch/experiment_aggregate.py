@@ -12,7 +12,7 @@ from robot_rl.training.evaluate import first_reaching
 from robot_rl.training.statistics import interquartile_mean, stratified_interval
 
 GOOD = 0.8
-"""Success rate whose first evaluation after the start is told beside that of 95%: small evaluations seldom reach those."""
+"""Success rate whose first evaluation is told beside that of 95%, which small evaluations seldom reach."""
 
 ByTask = Mapping[str, Sequence[Record]]
 """Runs of one method."""
@@ -34,9 +34,8 @@ def shared_tasks(methods: Mapping[str, ByTask]) -> list[str]:
 
 
 def steps_to_good(record: Record) -> int | None:
-    """Return the first evaluation after the start at or above 80%, in environment steps, or None."""
-    points = zip(record.curve.env_steps.tolist(), record.curve.rate.tolist(), strict=True)
-    reached = first_reaching([point for point in points if point[0] > 0], GOOD)
+    """Return the first evaluation at or above 80%, in environment steps, or None; 0 where that is the clone's."""
+    reached = first_reaching(list(zip(record.curve.env_steps.tolist(), record.curve.rate.tolist(), strict=True)), GOOD)
     return None if reached is None else int(reached)
 
 
@@ -64,8 +63,9 @@ def aggregate_section(methods: Mapping[str, ByTask]) -> str:
         (
             f"## Over tasks and seeds: {', '.join(tasks)}",
             "Interquartile means over the runs of all these tasks, with 95% bootstrap intervals in which seeds are drawn anew"
-            " within each task. Success is that of the final evaluation. Steps to 80% are those of the first evaluation after"
-            " the start at or above it; a run that never got there counts with its last step, which is too few.",
+            " within each task. Success is that of the final evaluation. Steps to 80% are those of the first evaluation at"
+            " or above it, which is at 0 where the clone is as good; a run that never got there counts with its last step, which"
+            " is too few.",
             table(columns, rows),
         )
     )

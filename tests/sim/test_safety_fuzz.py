@@ -18,14 +18,14 @@ from sim.imperfect import DelayedRobot, Delays
 from sim.robot import SimRobot
 from sim.station import make_robot
 
-OUTSIDE_M = 0.05
+OUTSIDE_M = 0.03
 """m beyond the workspace: an arm that is pulled against the end of a joint gives way sideways."""
 TILT_RAD = 0.5
 """rad beyond the cone, for the same reason."""
 WINDOW_S = 0.05
 """s over which a contact counts as a push; a shorter one is an impact, which stops the arm's mass."""
-IMPACT_SHARE = 2.5
-"""An impact's force as a share of what a push may have. 2.1 was measured; ISO/TS 15066 allows a transient contact twice."""
+IMPACT_SHARE = 1.5
+"""An impact's force as a share of what a push may have. 1.3 was measured; ISO/TS 15066 allows a transient contact twice."""
 IMPEDANCE, DT = Impedance(), 0.1
 QUICK, MANY = 3_000, 1_050_000
 
