@@ -77,7 +77,10 @@ HIL_SERL = (
 )
 """HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
 
-SHARED = "--demos.episodes 10 --env-steps 1000 --warm-start.clone-steps 4000 --evaluation.every 50 --evaluation.videos 0"
+SHARED = (
+    "--demos.episodes 10 --env-steps 1000 --warm-start.clone-steps 4000"
+    " --evaluation.every 50 --evaluation.no-sampled --evaluation.videos 0"
+)
 """What all agents of `second_agent` are given; NO_CLONING after it counts."""
 SECOND_AGENT_TASKS = ("pick_lift", "peg_insert", "push_planar", "bin_pick")
 PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "modem_v2": ModemConfig.modem_v2()}

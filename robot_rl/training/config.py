@@ -67,6 +67,8 @@ class EvaluationConfig:
     """environment steps between evaluations"""
     episodes: int = 20
     """episodes of each"""
+    sampled: bool = True
+    """measure actions as they are while exploring too, on the same starts; where those are plans, that takes longest"""
     final_episodes: int = 50
     """episodes of the last one, on starts never seen before; clone and demonstrator are measured on the same"""
     videos: int = 4

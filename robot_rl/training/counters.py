@@ -62,8 +62,8 @@ class EvaluationRow:
     episodes: int
     mean_length: float
     mean_return: float
-    sampled_successes: int
-    """successes of the exploring policy on the same starts"""
+    sampled_successes: int | None
+    """successes of the exploring policy on the same starts; None: not measured"""
     intervention_rate: float = 0.0
     """share of the steps of the last 20 training episodes on which a person acted"""
     human_steps: int = 0
@@ -87,12 +87,12 @@ class EvaluationRow:
     @property
     def metrics(self) -> Metrics:
         """What metrics.csv shows of it."""
-        exerted = {f"evaluation/{name}": getattr(self, name) for name in REPORTED}
-        return {
-            "evaluation/success": self.success_rate,
-            "evaluation/sampled_success": self.sampled_successes / self.episodes,
-            "evaluation/length": self.mean_length,
-        } | {name: value for name, value in exerted.items() if value is not None}
+        may_lack = {f"evaluation/{name}": getattr(self, name) for name in REPORTED}
+        if self.sampled_successes is not None:
+            may_lack["evaluation/sampled_success"] = self.sampled_successes / self.episodes
+        return {"evaluation/success": self.success_rate, "evaluation/length": self.mean_length} | {
+            name: value for name, value in may_lack.items() if value is not None
+        }
 
     @classmethod
     def of(
@@ -100,7 +100,7 @@ class EvaluationRow:
         env_steps: int,
         wall_s: float,
         greedy: Evaluation,
-        sampled: Evaluation,
+        sampled: Evaluation | None,
         *,
         intervention_rate: float = 0.0,
         human_steps: int = 0,
@@ -113,7 +113,7 @@ class EvaluationRow:
             episodes=greedy.episodes,
             mean_length=round(greedy.mean_length, 2),
             mean_return=round(greedy.mean_return, 4),
-            sampled_successes=sampled.successes,
+            sampled_successes=None if sampled is None else sampled.successes,
             intervention_rate=round(intervention_rate, 4),
             human_steps=human_steps,
             **reported(greedy.exertion),

@@ -27,6 +27,7 @@ def test_a_row_tells_mean_and_sampled_actions_apart():
     row = EvaluationRow.of(100, 1.234, greedy, sampled)
     assert row == EvaluationRow(100, 1.23, 1, 2, 12.5, 0.5, 2)
     assert row.metrics == {"evaluation/success": 0.5, "evaluation/sampled_success": 1.0, "evaluation/length": 12.5}
+    assert "evaluation/sampled_success" not in EvaluationRow.of(100, 1.234, greedy, None).metrics
 
 
 def test_a_row_tells_how_much_a_person_did():
