@@ -20,6 +20,7 @@ LIFT = replace(
 )
 INSERT = replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0)
 MODEL = ModemConfig.from_demonstrations()
+LIFT_MODEL = replace(MODEL, bc_halving_steps=100)
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 TELLS_GRASP = replace(TELLS_GOAL, goal=GoalConfig(refit_every=0))  # its own grasps are off by centimetres, and teach that
 
@@ -41,7 +42,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=3000,
             sac=LIFT,
-            modem=MODEL,
+            modem=LIFT_MODEL,
             evaluation=EvaluationConfig(every=250),
         ),
     ),
@@ -76,7 +77,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=LIFT,
-            modem=MODEL,
+            modem=LIFT_MODEL,
         ),
     ),
     "pick_lift_pixels": (
