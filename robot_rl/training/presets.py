@@ -20,7 +20,7 @@ LIFT = replace(
 )
 INSERT = replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0)
 MODEL = ModemConfig.from_demonstrations()
-LIFT_MODEL = replace(MODEL, bc_halving_steps=100)
+LIFT_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 TELLS_GRASP = replace(TELLS_GOAL, goal=GoalConfig(refit_every=0))  # its own grasps are off by centimetres, and teach that
 
