@@ -38,7 +38,7 @@ class DemoConfig:
 SEED_STEPS = {"sac": 300, "modem": 100}
 """Environment steps that a clone acts, by agent; SAC with 100 inserts later (docs/experiments/world_model_recipe.md)."""
 CLONE_STEPS = {"sac": 1500, "modem": 4000}
-"""Updates of cloning, by agent: a world model takes longer to learn, and SAC gains less (same page)."""
+"""Updates of cloning, by agent: what each was measured with; at insertion the world model gains nothing by more (same page)."""
 
 
 @dataclass(frozen=True, slots=True)
