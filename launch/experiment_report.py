@@ -22,6 +22,8 @@ AGGREGATE_BANDS = (
 )
 HELP = ("unaided 95%", "a person's steps")
 """Columns of studies in which one helped."""
+SIZE = "replay_bytes_per_step"
+"""Entry of a summary that is shown where a study's variants differ in it."""
 UNAIDED = (
     "Unaided 95%: the steps after which 95% was measured while a person had acted on less than 2% of the steps of the last 20"
     " training episodes; - where that was never so."
@@ -105,6 +107,8 @@ def _overview(by_variant: dict[str, list[Record]]) -> str:
         "lowest after start", "steps an episode", "demonstrator's", "minutes",
     )  # fmt: skip
     has_help = any(_has_help(records) for records in by_variant.values())
+    sizes = {name: mean(record.summary.get(SIZE) for record in records) for name, records in by_variant.items()}
+    has_sizes = len(set(sizes.values())) > 1
     rows = []
     for name, records in by_variant.items():
         summaries = [record.summary for record in records]
@@ -126,9 +130,11 @@ def _overview(by_variant: dict[str, list[Record]]) -> str:
                 number(mean(summary.get("demonstrator_length") for summary in summaries)),
                 number(mean(summary["wall_s"] / 60 for summary in summaries)),
                 *((median(summary.get("steps_to_95_unaided") for summary in summaries), _help(summaries)) if has_help else ()),
+                *((number(sizes[name], 0),) if has_sizes else ()),
             )
         )
-    return table((*columns, *(HELP if has_help else ())), rows) + (f"\n\n{UNAIDED}" if has_help else "")
+    columns += (HELP if has_help else ()) + (("replay, B a step",) if has_sizes else ())
+    return table(columns, rows) + (f"\n\n{UNAIDED}" if has_help else "")
 
 
 def _variant(name: str, records: Sequence[Record]) -> str:

@@ -65,8 +65,11 @@ PEG_ALONE = f"{PEG} --demos.episodes 0 --evaluation.every 250"
 PEG_FEW = f"{PEG} --demos.episodes 5 --env-steps 2000 --evaluation.every 100"
 PEG_SOON = f"{PEG} --env-steps 1500 --evaluation.every 100"
 PERSON = "--teleop simulated"
-GOAL = "pick_lift_pixels --reward.source env --env-steps 1000 --evaluation.every 500"
-FEATURES = f"{GOAL} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"
+SEEN = (
+    "pick_lift_pixels --reward.source env --env-steps 1000 --evaluation.every 500 --evaluation.no-sampled --evaluation.videos 0"
+    " --evaluation.final-episodes 40 --warm-start.critic-steps 500 --sac.utd-ratio 2"
+)
+FEATURES = f"{SEEN} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
 NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
 HIL_SERL = (
@@ -144,19 +147,15 @@ STUDIES = {
         ),
         Study(
             "feature_replay",
-            "What should replay hold of frames, and what should a policy see, to lift from cameras? (The true state pays.)",
+            "How many shifted versions of a frame should replay hold, of which map, and should a policy see features at all, to"
+            " lift from cameras? (The true state pays; 16 of the 81 possible shifts stand for augmentation at every draw.)",
             {
-                "goal": GOAL,
-                "goal_flat": f"{GOAL} --sac.vision.goal.pool flat",
+                "goal": SEEN,
                 "features": FEATURES,
                 "crops_2": f"{FEATURES} --sac.vision.num-crops 2",
                 "crops_4": f"{FEATURES} --sac.vision.num-crops 4",
-                "no_mirror": f"{FEATURES} --mirror",
-                "no_holes": f"{FEATURES} --sac.vision.hidden-share 0",
+                "crops_16": f"{FEATURES} --sac.vision.num-crops 16",
                 "stage_8": f"{FEATURES} --sac.vision.backbone.stage 8 --sac.vision.components 12",
-                "keypoints": f"{FEATURES} --sac.vision.pool keypoints",
-                "embedding": f"{FEATURES} --sac.vision.pool embedding",
-                "online_cnn": f"{FEATURES} --sac.vision.encoder cnn",
             },
         ),
         Study(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,9 +39,13 @@ class Lapse:
     patience: int
     """steps after which it is given up in any case"""
     steps: int
-    """how long the lapse lasts"""
+    """how long the hand is elsewhere"""
     action: np.ndarray | None
     """[A]: where the hand wanders off to; None: it stays where it is, and the gripper goes on as told"""
+    raising_steps: int = 0
+    """how long it goes up after that with nothing in it, as if it held what it should"""
+    grip: float = -1.0
+    """what the gripper does meanwhile"""
 
 
 class ClumsyPolicy:
@@ -52,7 +56,7 @@ class ClumsyPolicy:
 
     version = 0
 
-    def __init__(self, policy: Policy, spec: ActionSpec, progress: Callable[[], float], seed: int) -> None:
+    def __init__(self, policy: Policy, spec: ActionSpec, progress: Callable[[], float], seed: int, up: float = -1.0) -> None:
         """Spoil what `policy` does.
 
         Args:
@@ -60,10 +64,13 @@ class ClumsyPolicy:
             spec: Of the actions.
             progress: Tells how far the task has come, in [0, 1).
             seed: Of what goes wrong.
+            up: Sign of the actions along z that raise the hand; of a tool that points down, in its own frame, -1.
         """
         self._policy = policy
         self._progress = progress
-        self._moves = np.array([name.rpartition("/")[2] in AXES for name in spec.names])
+        axes = [name.rpartition("/")[2] for name in spec.names]
+        self._moves = np.array([axis in AXES for axis in axes])
+        self._up = np.array([up * (axis == "z") for axis in axes])
         self._seed = seed
         self._episode = 0
         self._begin()
@@ -78,10 +85,9 @@ class ClumsyPolicy:
         """Return the next action [A] in [-1, 1]."""
         action = self._policy.act(obs, explore=explore)
         self._tried += 1
-        if self._tried > self._lapse.patience or self._progress() >= self._lapse.progress:
-            self._left, self._tried = self._lapse.steps, 0
-            self._wanders_to = self._lapse.action
-            self._lapse = draw_lapse(self._rng, self._moves)
+        if self._tried > self._next.patience or self._progress() >= self._next.progress:
+            self._lapse, self._next = self._next, draw_lapse(self._rng, self._moves)
+            self._left, self._tried = self._lapse.steps + self._lapse.raising_steps, 0
         if self._left > 0:
             self._left, self._tried = self._left - 1, 0
             return self._lapsed(action)
@@ -90,8 +96,11 @@ class ClumsyPolicy:
         return self._assemble(motion, grip)
 
     def _lapsed(self, action: np.ndarray) -> np.ndarray:
-        if self._wanders_to is not None:
-            return self._assemble(self._wanders_to, self._wanders_to)
+        lapse = self._lapse
+        if self._left < lapse.raising_steps:
+            return self._assemble(self._rng.uniform(0.2, 0.8) * self._up, np.full_like(action, lapse.grip))
+        if lapse.action is not None:
+            return self._assemble(lapse.action, lapse.action)
         return self._assemble(self._rng.normal(0.0, TREMOR, len(action)), action)
 
     def _assemble(self, motion: np.ndarray, grip: np.ndarray) -> np.ndarray:
@@ -100,9 +109,8 @@ class ClumsyPolicy:
     def _begin(self) -> None:
         self._rng = np.random.default_rng([self._seed, self._episode])
         self._habits = draw_habits(self._rng, self._moves)
-        self._lapse = draw_lapse(self._rng, self._moves)
+        self._lapse = self._next = draw_lapse(self._rng, self._moves)
         self._tried, self._left = 0, 0
-        self._wanders_to: np.ndarray | None = None
 
 
 def draw_habits(rng: np.random.Generator, moves: np.ndarray) -> Habits:
@@ -124,12 +132,15 @@ def draw_habits(rng: np.random.Generator, moves: np.ndarray) -> Habits:
 def draw_lapse(rng: np.random.Generator, moves: np.ndarray) -> Lapse:
     """Return when and how the next attempt ends. `moves` [A] tells which actions are motions."""
     wander = np.where(moves, rng.uniform(-0.5, 0.5, len(moves)), rng.choice([-1.0, 1.0], len(moves)))
-    return Lapse(
+    lapse = Lapse(
         progress=float(0.9 - 0.5 * rng.random() ** 2),  # beyond 0.9 no picture tells a near miss from a success
         patience=int(rng.integers(30, 80)),
         steps=int(rng.integers(3, 10)),
         action=wander if rng.random() < 0.6 else None,
     )
+    if moves.all() or lapse.action is None or rng.random() < 0.5:
+        return lapse
+    return replace(lapse, raising_steps=int(rng.integers(8, 25)), grip=float(rng.choice([-1.0, 1.0])))
 
 
 def clumsy(env: Env, policy: Policy, seed: int) -> ClumsyPolicy:
@@ -139,4 +150,5 @@ def clumsy(env: Env, policy: Policy, seed: int) -> ClumsyPolicy:
         ConfigError: If `env` is no simulated task.
     """
     inner = simulated(env)
-    return ClumsyPolicy(policy, env.env_spec.action, lambda: inner.task.progress(inner.physics), seed)
+    up = -1.0 if inner.task.action.frame == "tcp" else 1.0
+    return ClumsyPolicy(policy, env.env_spec.action, lambda: inner.task.progress(inner.physics), seed, up)

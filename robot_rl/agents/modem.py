@@ -72,7 +72,8 @@ class Modem(Seeing[ModemNetworks]):
         # Networks
         init = torch.Generator().manual_seed(seed)
         self.networks = ModemNetworks(spec, config, init, mirrored=mirrored).to(device)
-        set_product_dtype(self.networks, product_dtype(config.precision, device))
+        self._product_dtype = product_dtype(config.precision, device)
+        set_product_dtype(self.networks, self._product_dtype)
         set_product_dtype(self.networks.sight, torch.float32)
         self.encoder, self.model = self.networks.encoder, self.networks.model
         self.target_critic = copy.deepcopy(self.model.critic).requires_grad_(False)
@@ -190,7 +191,8 @@ class Modem(Seeing[ModemNetworks]):
             raise SpecMismatch(f"this agent learns from windows of {horizon} steps; got {len(batch.action)}")
         device = self.generator.device
         obs = {key: value.to(device, non_blocking=True) for key, value in batch.obs.items()}
-        seen = {key: augmented(key, value, self.config.vision, self.generator) for key, value in obs.items()}
+        vision, generator, dtype = self.config.vision, self.generator, self._product_dtype
+        seen = {key: augmented(key, value, vision, generator, dtype) for key, value in obs.items()}
         inputs = self.networks.inputs(seen)
         if noise > 0.0:
             inputs = replace(inputs, state=inputs.state + noise * self._noise(inputs.state.shape))

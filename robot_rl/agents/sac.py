@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from robot_rl.agents.augmented import augmented
 from robot_rl.agents.flat_state import join, part
 from robot_rl.agents.grasp_critic import GraspCritic, double_q_value, margin_loss
 from robot_rl.agents.lazy_metrics import LazyMetrics
@@ -26,11 +27,9 @@ from robot_rl.errors import SpecMismatch
 from robot_rl.nn.actor_critic import Inputs
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.distributions import squashed_sample
-from robot_rl.nn.hidden_places import hide_places
 from robot_rl.nn.memory import keep_freed_memory
 from robot_rl.nn.optimizer import Adam, polyak_
 from robot_rl.nn.precision import product_dtype
-from robot_rl.nn.random_shift import random_shift
 from robot_rl.specs import EnvSpec
 from robot_rl.types import Metrics, Observation
 
@@ -80,8 +79,9 @@ class SAC(Seeing[ActingNetworks]):
         self.actor, self.grasp = self.networks.actor, self.networks.grasp
         self.critic = self.networks.build_critic(spec, config, init).to(device)
         self.networks.critic = self.critic if config.chooses_best else None
+        self._product_dtype = product_dtype(config.precision, device)
         for module in (self.networks, self.critic):
-            set_product_dtype(module, product_dtype(config.precision, device))
+            set_product_dtype(module, self._product_dtype)
         set_product_dtype(self.networks.sight, torch.float32)  # where to go is a matter of tenths of a millimetre
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target_grasp = copy.deepcopy(self.grasp)
@@ -194,17 +194,11 @@ class SAC(Seeing[ActingNetworks]):
 
     def _look(self, obs: Mapping[str, Tensor]) -> tuple[Inputs, Inputs]:
         """Return the inputs of the first and of the last observation of each window, what the cameras saw augmented."""
-        both = self.networks.inputs({key: self._augmented(key, value) for key, value in obs.items()})
+        vision, generator, dtype = self.config.vision, self.generator, self._product_dtype
+        seen = {key: augmented(key, value, vision, generator, dtype) for key, value in obs.items()}
+        both = self.networks.inputs(seen)
         first, last = ({key: view[index] for key, view in both.views.items()} for index in (0, 1))
         return Inputs(both.state[0], first), Inputs(both.state[1], last)
-
-    def _augmented(self, key: str, value: Tensor) -> Tensor:
-        vision = self.config.vision
-        if key.startswith("image/"):
-            return random_shift(value, vision.crop_pad, self.generator)
-        if key.startswith("feature/") and vision.hidden_share > 0.0:
-            return hide_places(value, vision.hidden_share, self.generator)
-        return value
 
     def _shaped_reward(self, reward: Tensor, discount: Tensor) -> Tensor:
         """Scale, and add the bias of all k steps that were summed: 1 + d + ... + d**(k-1) times; `discount` is d**k."""

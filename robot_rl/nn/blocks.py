@@ -28,9 +28,9 @@ class HiddenLinear(nn.Linear):
     product_dtype: torch.dtype = torch.float32
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map float32 [..., in] to float32 [..., out]."""
+        """Map [..., in] of any floating type to float32 [..., out]."""
         if self.product_dtype == torch.float32:
-            return super().forward(input)
+            return super().forward(input.float())
         return F.linear(input.to(self.product_dtype), self.weight.to(self.product_dtype)).float().add_(self.bias)
 
 

@@ -21,4 +21,4 @@ def hide_places(features: Tensor, share: float, generator: torch.Generator) -> T
     draw = {"generator": generator, "device": features.device}
     places = (torch.rand(*leading, 1, height, width, **draw) >= share) / (1.0 - share)
     layers = (torch.rand(*leading, channels, 1, 1, **draw) >= share) / (1.0 - share)
-    return (features * places).mul_(layers)
+    return features.to(torch.float32, copy=True).mul_(places).mul_(layers)

@@ -104,8 +104,8 @@ class Flat(nn.Module):
         self.dim = channels * height * width
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, h, w] to [B, C * h * w]."""
-        return x.flatten(1).float()
+        """Map [B, C, h, w] to [B, C * h * w], in the type that it comes in."""
+        return x.flatten(1)
 
 
 def build_pooling(

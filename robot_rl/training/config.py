@@ -92,7 +92,7 @@ class RewardConfig:
     """folder of a trained one; None: train one in the run, on labelled episodes of a scripted demonstrator"""
     success_episodes: int = 20
     """episodes to train it on that reach success"""
-    failure_episodes: int = 20
+    failure_episodes: int = 30
     """episodes to train it on in which a clumsy hand tries again and again, and mostly fails"""
     look_around: bool = False
     """in those that succeed the hand is led about before it goes to work, so that goals are seen from everywhere"""

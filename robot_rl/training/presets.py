@@ -105,7 +105,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             task="peg_insert",
             env=TWO_CAMERAS,
-            reward=RewardConfig(source="classifier"),
+            reward=RewardConfig(source="classifier", success_episodes=40, failure_episodes=40),
             mirror=("x", "y"),
             env_steps=3000,
             sac=replace(INSERT, vision=TELLS_GOAL),

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from robot_rl.data.rows import RowLayout
 from robot_rl.errors import DeviceError
 from robot_rl.protocols import Policy
 from robot_rl.training.comparison import PolicyResult, plot_comparison
@@ -30,7 +31,7 @@ class FinalResults:
     """Evaluations on the same fresh starts."""
 
     agent: Evaluation
-    agent_sampled: Evaluation
+    agent_sampled: Evaluation | None
     clone: Evaluation | None
     demonstrator: Evaluation | None
 
@@ -62,7 +63,7 @@ def measure_final(trainer: Trainer, demonstrator: Policy | None) -> FinalResults
     agent, clone = trainer.agent.policy(), trainer.clone_policy()
     return FinalResults(
         agent=measure(agent),
-        agent_sampled=measure(agent, explore=True),
+        agent_sampled=measure(agent, explore=True) if config.evaluation.sampled else None,
         clone=None if clone is None else measure(clone),
         demonstrator=None if demonstrator is None else measure(demonstrator),
     )
@@ -81,10 +82,11 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "wall_s": counters.evaluations[-1].wall_s,
         "updates": trainer.agent.critic_updates,
         "demos": len(trainer.demos),
+        "replay_bytes_per_step": RowLayout(trainer.agent.replay_spec).nbytes,
         "bc_success": None if final.clone is None else final.clone.success_rate,
         "clone_length": None if final.clone is None else final.clone.mean_length,
         "success": final.agent.success,
-        "success_sampled": final.agent_sampled.success,
+        "success_sampled": None if final.agent_sampled is None else final.agent_sampled.success,
         "mean_length": final.agent.mean_length,
         "mean_return": final.agent.mean_return,
         "demonstrator_success": None if final.demonstrator is None else final.demonstrator.success_rate,
@@ -98,7 +100,7 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
             [(row.env_steps, row.success_rate) for row in after_start if row.intervention_rate < UNAIDED], RELIABLE
         ),
         "exertion": reported(final.agent.exertion) or None,
-        "exertion_sampled": reported(final.agent_sampled.exertion) or None,
+        "exertion_sampled": reported(None if final.agent_sampled is None else final.agent_sampled.exertion) or None,
         "exertion_clone": reported(None if final.clone is None else final.clone.exertion) or None,
         "exertion_training": reported(counters.exertion) or None,
         "min_success_after_start": min((row.success_rate for row in after_start), default=None),

@@ -24,7 +24,7 @@ def draw_on_the_cpu(agent: SAC, monkeypatch) -> None:
     draws = iter(chosen)
     monkeypatch.setattr(agent, "_draw_members", lambda: next(draws).to(agent.generator.device))
     for augmentation in ("random_shift", "hide_places"):
-        monkeypatch.setattr(f"robot_rl.agents.sac.{augmentation}", lambda view, amount, generator: view)
+        monkeypatch.setattr(f"robot_rl.agents.augmented.{augmentation}", lambda view, amount, generator: view)
 
 
 def assert_same_gradients(found: SAC, expected: SAC) -> None:

@@ -9,7 +9,7 @@ from robot_rl.envs.factory import make_demonstrator, make_env
 from robot_rl.envs.options import EnvOptions
 from robot_rl.errors import ConfigError
 from robot_rl.specs import ActionSpec
-from sim.clumsy import ClumsyPolicy, clumsy, draw_habits
+from sim.clumsy import ClumsyPolicy, clumsy, draw_habits, draw_lapse
 
 SPEC = ActionSpec(("arm/x", "arm/z", "gripper"))
 INTENDED = np.array([0.2, -0.1, 1.0], np.float32)
@@ -60,15 +60,34 @@ def test_the_gripper_stays_as_told_unless_something_goes_wrong_with_it():
     assert (grips == 1.0).mean() > 0.5
 
 
+@pytest.mark.parametrize("up", [-1.0, 1.0])
+def test_the_hand_goes_up_with_nothing_in_it_as_if_it_held_something(up):
+    policy = ClumsyPolicy(Steady(), SPEC, lambda: 0.5, 0, up)
+    played = []
+    for _ in range(20):
+        policy.begin_episode()
+        played.append([policy.act({}, explore=True) for _ in range(100)])
+    raised = [np.array(episode)[:, 1] * up >= 0.2 for episode in played]
+    longest = [max(map(len, "".join(".#"[int(step)] for step in episode).split("."))) for episode in raised]
+    assert sum(length >= 8 for length in longest) > 5
+    grips = np.concatenate([np.array(episode)[is_up, 2] for episode, is_up in zip(played, raised, strict=True)])
+    assert {-1.0, 1.0} <= set(np.unique(grips))
+
+
 def test_tasks_without_gripper_never_fumble():
     habits = [draw_habits(np.random.default_rng(seed), np.array([True, True])) for seed in range(50)]
     assert all(each.grip is None for each in habits)
 
 
+def test_tasks_without_gripper_hold_nothing_that_could_be_missing():
+    lapses = [draw_lapse(np.random.default_rng(seed), np.array([True, True])) for seed in range(50)]
+    assert not any(lapse.raising_steps for lapse in lapses)
+
+
 def test_attempts_at_a_task_mostly_fail_and_some_come_close():
     env = make_env("pick_lift", EnvOptions(end_at_success=False, max_steps=80))
     policy = clumsy(env, make_demonstrator("scripted", "pick_lift", env, 0), 0)
-    successes, progress = [], []
+    successes, progress, raised_empty = [], [], 0
     for seed in range(12):
         obs, _ = env.reset(seed=seed)
         policy.begin_episode()
@@ -76,10 +95,13 @@ def test_attempts_at_a_task_mostly_fail_and_some_come_close():
             obs, _, _, _, info = env.step(policy.act(obs, explore=True))
             successes.append(info["success"])
             progress.append(env.task.progress(env.physics))
+            cube, hand = env.physics.body_pose("cube").position[2], env.physics.site_pose("tcp").position[2]
+            raised_empty += cube < 0.03 and hand > 0.13 and bool(obs["state/gripper/opening"][0] < 0.9)
     assert np.mean(successes) < 0.3
     failures = np.array(progress)[~np.array(successes)]
     assert (failures > 0.5).mean() > 0.02  # the cube is off the table
     assert (failures < 0.4).mean() > 0.2
+    assert raised_empty > 10  # what a success looks like, but for the cube
 
 
 def test_foreign_environments_have_no_progress_to_fail_by():

@@ -6,6 +6,7 @@ import pytest
 from toy_env import Blind, Point, Straight
 from toy_run import CONFIG, WITHOUT_DEMOS, toy_trainer
 
+from robot_rl.data.rows import RowLayout
 from robot_rl.envs.exertion import Exertion
 from robot_rl.training.counters import EvaluationRow
 from robot_rl.training.evaluate import Evaluation
@@ -40,6 +41,15 @@ def test_all_are_measured_on_the_same_starts_which_are_new(trainer):
     assert final.demonstrator.successes == 3
 
 
+def test_sampled_actions_are_left_out_where_the_evaluations_leave_them_out(tmp_path):
+    config = replace(CONFIG, evaluation=replace(CONFIG.evaluation, sampled=False))
+    trainer = toy_trainer(tmp_path / "run", config)
+    trainer.train()
+    final = measure_final(trainer, None)
+    assert list(final.by_name()) == ["clone", "agent"]
+    assert summarize(trainer, final)["success_sampled"] is None
+
+
 def test_the_summary_has_what_readers_expect(trainer):
     final = measure_final(trainer, Straight(0))
     summary = summarize(trainer, final)
@@ -52,6 +62,7 @@ def test_the_summary_has_what_readers_expect(trainer):
     assert summary["clone_length"] == final.clone.mean_length
     assert summarize(trainer, replace(final, clone=final.demonstrator))["clone_length"] == final.demonstrator.mean_length
     assert summary["demonstrator_success"] == 1.0
+    assert summary["replay_bytes_per_step"] == RowLayout(trainer.agent.replay_spec).nbytes
     assert summary["exertion"] is summary["exertion_training"] is None  # a point without an arm cannot tell
 
 
