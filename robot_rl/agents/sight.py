@@ -194,7 +194,7 @@ class Sight(nn.Module):
         together = len(observations) > 2
         encoded = self.featurizer.encode_many(observations) if together else [*map(self.featurizer.encode, observations)]
         if self.goals is None:
-            return encoded
+            return [{key: value for key, value in obs.items() if key in self.replay_obs} for obs in encoded]
         return [self._with_goal(obs, demo) for obs in encoded]
 
     def _with_goal(self, encoded: Observation, demo: int | None) -> Observation:

@@ -50,6 +50,13 @@ def test_the_disk_holds_what_was_seen(finished):
     assert {"pose/arm", "image/wrist"} <= set(stored.obs)
 
 
+def test_replay_holds_features_where_the_policy_sees_them(tmp_path):
+    vision = replace(CONFIG.sac.vision, policy_sees="features")
+    trainer = trainer_in(tmp_path / "run", replace(CONFIG, sac=replace(CONFIG.sac, vision=vision)))
+    trainer.train()
+    assert set(trainer.experience.online.sample(trainer.agent.batch_spec).obs) == {"state/arm/height", "feature/wrist"}
+
+
 def test_its_own_successes_are_remembered(finished):
     successes = sum(item.success for item in load_dataset(finished.run.episodes))
     assert successes > 0

@@ -39,6 +39,16 @@ def test_both_has_features_too():
     assert set(sight.replay_obs) == {"state/arm/height", "feature/wrist", POSITION, ROTATION}
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"policy_sees": "both"}, {"policy_sees": "features"}, {"encoder": "cnn", "policy_sees": "features"}]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_replay_gets_what_its_spec_says_and_no_more(settings, count):
+    sight, _ = sight_with(replace(VISION, **settings))
+    for encoded in sight.encode([observation(np.zeros(2)) for _ in range(count)]):
+        assert set(encoded) == set(sight.replay_obs)
+
+
 def test_the_goal_is_found_in_pictures_that_nobody_labelled(fitted):
     sight, metrics = fitted
     squares = np.random.default_rng(5).uniform(-0.04, 0.04, (30, 2))
