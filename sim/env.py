@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from robot_rl.envs.factory import Env
@@ -121,9 +123,11 @@ def simulated(env: Env) -> SimEnv:
 
 
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
+    if options.regrasp and task.empty_opening == 0.0:
+        raise ConfigError(f"regrasp is for tasks in which something is grasped, and in {task.name} nothing is")
     return RobotEnvConfig(
         max_steps=options.max_steps or task.max_steps,
-        action=task.action,
+        action=replace(task.action, empty_opening=task.empty_opening) if options.regrasp else task.action,
         terminate_on_success=options.end_at_success,
         frame_guard=FrameGuardConfig(frozen_steps=0),  # noise-free, a camera that the hand has left shows the same for ever
         observation=task.observation if options.object_state else task.proprioception,

@@ -37,6 +37,8 @@ class Task(ABC):
     arm has come from its start or how it moves now, or else a cloned policy repeats the demonstrations' course unseeing"""
     opening: float = 0.0
     """of the gripper at the start, 0..1"""
+    empty_opening: float = 0.0
+    """what the gripper measures at least, 0..1, with what is to be grasped in it; 0: there is nothing to grasp"""
     scene: SceneConfig = SceneConfig()
     imperfections: Imperfections = Imperfections()
     """of the task itself; `EnvOptions.randomize` replaces them"""

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from robot_rl.envs.parts import part_spec, part_state
+from robot_rl.envs.regrasp import Regrasp, upwards
 from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, rotate, rotvec_to_quaternion
 from robot_rl.specs import ActionSpec, ArmSpec, GripperSpec, RobotSpec
-from robot_rl.types import ArmState, ArmTarget, Command, GripperTarget, RobotState
+from robot_rl.types import ArmState, ArmTarget, Command, GripperState, GripperTarget, RobotState
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 RANGE_SLACK = 1e-6
@@ -39,6 +40,9 @@ class ActionConfig:
     """none: left alone; continuous: -1 closed to 1 open; discrete: -1 close, 0 stay, 1 open"""
     gripper_part: str = "gripper"
     """the gripper that is moved"""
+    empty_opening: float = 0.0
+    """0..1: a gripper that was told to close and measures less holds nothing: it opens and goes up by 6 cm, whatever is asked
+    meanwhile, so that the grasp can be tried again; 0: it does as told"""
 
     def __post_init__(self) -> None:
         unknown = [axis for axis in self.axes if axis not in AXES]
@@ -46,6 +50,10 @@ class ActionConfig:
             raise ConfigError(f"axes {self.axes} must be distinct and of: {', '.join(AXES)}")
         if not self.axes and self.gripper == "none":
             raise ConfigError("an action needs at least one axis or the gripper")
+        if not 0.0 <= self.empty_opening < 1.0:
+            raise ConfigError(f"empty_opening {self.empty_opening:g} is not at least 0 and below 1")
+        if self.empty_opening > 0.0 and self.gripper == "none":
+            raise ConfigError(f"empty_opening {self.empty_opening:g} needs a gripper that is moved, and gripper is 'none'")
         if not (self.position_scale_m > 0 and self.rotation_scale_rad > 0):
             raise ConfigError(
                 f"position_scale_m {self.position_scale_m} and rotation_scale_rad {self.rotation_scale_rad} must be positive"
@@ -68,9 +76,11 @@ class ActionMapper:
         self._axes = tuple((AXES.index(axis), scales[AXES.index(axis)]) for axis in config.axes)
         self._opening: float | None = None
         self._anchor: Pose | None = None
+        self._regrasp = Regrasp(config.empty_opening)
 
     def begin_episode(self) -> None:
         """Forget the last episode's targets."""
+        self._regrasp.begin_episode()
         self._opening = None
         self._anchor = None
 
@@ -101,11 +111,13 @@ class ActionMapper:
         for (slot, scale), value in zip(self._axes, values, strict=False):
             delta[slot] = value * scale
         arm = part_state(state, self._config.part, ArmState)
-        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta))}
         if self._config.gripper != "none":
             self._update_opening(values[-1])
-            if self._opening is not None:
-                command[self._config.gripper_part] = GripperTarget(self._opening)
+            if self._regrasp.acts(self._opening, part_state(state, self._config.gripper_part, GripperState)):
+                delta, self._opening = upwards(arm, self._config.frame), 1.0
+        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta))}
+        if self._config.gripper != "none" and self._opening is not None:
+            command[self._config.gripper_part] = GripperTarget(self._opening)
         return command
 
     def sent(self, command: Command) -> None:

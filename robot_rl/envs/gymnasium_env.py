@@ -189,7 +189,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
 
 def _refuse_simulation_options(options: EnvOptions, owner: str) -> None:
     """Raise ConfigError if an option was given that only our simulated tasks have."""
-    for option in ("randomize", "viewer"):
+    for option in ("regrasp", "randomize", "viewer"):
         if getattr(options, option):
             raise ConfigError(f"{owner}: option {option} works with our simulated tasks only")
 

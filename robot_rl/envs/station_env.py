@@ -56,10 +56,11 @@ class StationEnv(RobotEnv):
         Raises:
             ConfigError: If the file has no task, or the options ask for what a station cannot do.
         """
-        if options.randomize or options.viewer or options.success_rule is not None or options.reward != "sparse":
+        simulated = options.regrasp or options.randomize or options.viewer
+        if simulated or options.success_rule is not None or options.reward != "sparse":
             raise ConfigError(
-                f"{station.source}: randomize, viewer, success_rule and reward are not for stations; "
-                "[task.reward] says how success is told"
+                f"{station.source}: regrasp, randomize, viewer, success_rule and reward are not for stations; "
+                "[task.reward] says how success is told, and empty_opening in [task.action] lets a gripper grasp again"
             )
         self.station, self.devices = station, devices or Devices.of(station)
         task, reward, reset = station.build_task(self.devices.driver)

@@ -84,7 +84,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         "grasp a cube and lift it; from two cameras, 20 demonstrations and a reward that is learned too",
         TrainConfig(
             task="pick_lift",
-            env=TWO_CAMERAS,
+            env=replace(TWO_CAMERAS, regrasp=True),
             reward=RewardConfig(source="classifier"),
             mirror=("x", "y"),
             env_steps=3000,

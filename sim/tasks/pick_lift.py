@@ -18,7 +18,7 @@ from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
 from sim.env import SimEnv, demonstrator, simulated
-from sim.gripper import TCP_SITE
+from sim.gripper import FINGER_TRAVEL, TCP_SITE
 from sim.oracle import Hand, HumanConfig
 from sim.parts import OBJECT
 from sim.physics import Physics
@@ -73,6 +73,7 @@ class PickLift(Task):
     observation = ObservationConfig(arm_quantities=(), objects={"cube": "tcp"})
     proprioception = ObservationConfig(arm_quantities=("height",), min_opening=0.75, tool_pose=True)
     opening = 1.0
+    empty_opening = 0.8 * HALF_WIDTH / FINGER_TRAVEL
 
     def __init__(self, config: PickLiftConfig):
         self.config = config
