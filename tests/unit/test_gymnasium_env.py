@@ -240,7 +240,7 @@ def test_without_object_state_only_images_are_left():
         wrap(Toy(), EnvOptions(reward="dense", max_steps=5, object_state=False))
 
 
-@pytest.mark.parametrize("option", ["randomize", "viewer"])
+@pytest.mark.parametrize("option", ["regrasp", "randomize", "viewer"])
 def test_options_of_our_tasks_are_refused_rather_than_ignored(option):
     with pytest.raises(ConfigError, match=option):
         wrap(Toy(), EnvOptions(reward="dense", max_steps=5, **{option: True}))
