@@ -19,9 +19,6 @@ GLANCE_STEPS = (4, 9)
 """How long it goes one way."""
 SPEED = 0.8
 """Largest motion along each axis; 1 is a full step."""
-CLOSED = 0.4
-"""Probability that the gripper is closed while the hand goes one way. Who has grasped past a thing must see that it is not
-held, and demonstrators never grasp past it."""
 
 
 class LookAround:
@@ -66,21 +63,20 @@ class LookAround:
         if self._glance == 0:
             self._glance = int(self._rng.integers(*GLANCE_STEPS, endpoint=True))
             self._wanted = self._rng.uniform(-SPEED, SPEED, len(self._moves)) * self._moves
-            self._is_closed = bool(self._rng.random() < CLOSED)
         self._glance -= 1
         motion = np.clip(self._moved + self._wanted, self._low, self._high) - self._moved
         self._moved = self._moved + motion
-        return (motion - np.abs(self._grip) if self._is_closed else motion + self._grip).astype(np.float32)
+        return (motion + self._grip).astype(np.float32)
 
     def _begin(self) -> None:
         self._rng = np.random.default_rng([self._seed, self._episode])
         self._left = int(self._rng.integers(*STEPS, endpoint=True))
-        self._glance, self._is_closed = 0, False
+        self._glance = 0
         self._moved = self._wanted = np.zeros(len(self._moves))
 
 
 def look_around(env: Env, policy: Policy, seed: int) -> LookAround:
-    """Return a policy that looks around in a simulated task before `policy` acts, now and then with the gripper closed.
+    """Return a policy that looks around in a simulated task before `policy` acts.
 
     Raises:
         ConfigError: If `env` is no simulated task.
