@@ -134,6 +134,7 @@ def _train(config: TrainConfig, run: RunFolder, spec: EnvSpec) -> None:
     folders += [demos] if config.demos.episodes > 0 else []
     classifier = ClassifierConfig(
         state=_state(config, spec),
+        consecutive=config.reward.consecutive,
         max_identical=spec.max_steps,  # simulated cameras without noise do stand still once the arm has left their view
     )
     train_reward.main(

@@ -325,6 +325,7 @@ def _meanings(config: RobotEnvConfig) -> dict[str, str]:
         "action/reference": action.reference,
         "observation/relative": str(observation.relative),
         "observation/min_opening": f"{observation.min_opening:g}",
+        "observation/empty_opening": f"{observation.empty_opening:g}",
         "observation/frames": " ".join(f"{name}:{frame}" for name, frame in sorted(observation.objects.items())),
     }
 

@@ -98,12 +98,14 @@ class RewardConfig:
     """in those that succeed the hand is led about before it goes to work, so that goals are seen from everywhere"""
     past_success_steps: int = 15
     """steps for which those that succeed go on after their first success"""
+    consecutive: int = 1
+    """frames in a row that it must take for a success: what is paid on the way to success alone is where a policy stops"""
     state: tuple[str, ...] | None = None
     """entries that the classifier looks at beside the cameras; None: all but openings of grippers, which few successes show in
     one way only: what is held askew is held too"""
 
     def __post_init__(self) -> None:
-        for name, least in (("success_episodes", 2), ("failure_episodes", 2), ("past_success_steps", 0)):
+        for name, least in (("success_episodes", 2), ("failure_episodes", 2), ("past_success_steps", 0), ("consecutive", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"reward {name} {getattr(self, name)} is below {least}")
 

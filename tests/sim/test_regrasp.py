@@ -30,6 +30,16 @@ def test_a_hand_that_closes_on_nothing_opens_and_rises():
     assert heights[closed + 1 :].max() > heights[closed] + 0.04
 
 
+def test_a_policy_that_is_not_told_openings_exactly_sees_that_its_hand_is_empty():
+    env = make_env("pick_lift", EnvOptions(regrasp=True, object_state=False))
+    obs, _ = env.reset(seed=0)
+    seen = {float(obs["state/gripper/opening"][0])}
+    for _ in range(10):
+        obs, *_ = env.step(np.array([0.0, 0.0, 0.0, 0.0, -1.0], np.float32))
+        seen.add(float(obs["state/gripper/opening"][0]))
+    assert min(seen) == pytest.approx(0.4)
+
+
 def test_without_the_reflex_it_stays_as_it_is():
     heights, openings = heights_and_openings(regrasp=False)
     assert openings[-10:].max() < 0.1
