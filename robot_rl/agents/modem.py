@@ -191,9 +191,7 @@ class Modem(Seeing[ModemNetworks]):
             raise SpecMismatch(f"this agent learns from windows of {horizon} steps; got {len(batch.action)}")
         device = self.generator.device
         obs = {key: value.to(device, non_blocking=True) for key, value in batch.obs.items()}
-        vision, generator, dtype = self.config.vision, self.generator, self._product_dtype
-        seen = {key: augmented(key, value, vision, generator, dtype) for key, value in obs.items()}
-        inputs = self.networks.inputs(seen)
+        inputs = self.networks.inputs(augmented(obs, self.config.vision, self.generator, self._product_dtype))
         if noise > 0.0:
             inputs = replace(inputs, state=inputs.state + noise * self._noise(inputs.state.shape))
         inside = torch.ones_like(batch.reward) if batch.inside is None else batch.inside

@@ -194,9 +194,7 @@ class SAC(Seeing[ActingNetworks]):
 
     def _look(self, obs: Mapping[str, Tensor]) -> tuple[Inputs, Inputs]:
         """Return the inputs of the first and of the last observation of each window, what the cameras saw augmented."""
-        vision, generator, dtype = self.config.vision, self.generator, self._product_dtype
-        seen = {key: augmented(key, value, vision, generator, dtype) for key, value in obs.items()}
-        both = self.networks.inputs(seen)
+        both = self.networks.inputs(augmented(obs, self.config.vision, self.generator, self._product_dtype))
         first, last = ({key: view[index] for key, view in both.views.items()} for index in (0, 1))
         return Inputs(both.state[0], first), Inputs(both.state[1], last)
 

@@ -189,21 +189,20 @@ class Sight(nn.Module):
             observations: Consecutive ones.
             demo: Index of the demonstration they are of; None: of none.
         """
-        if self.featurizer is None:
-            return [{key: value for key, value in obs.items() if key in self.replay_obs} for obs in observations]
-        together = len(observations) > 2
-        encoded = self.featurizer.encode_many(observations) if together else [*map(self.featurizer.encode, observations)]
-        if self.goals is None:
-            return [{key: value for key, value in obs.items() if key in self.replay_obs} for obs in encoded]
-        return [self._with_goal(obs, demo) for obs in encoded]
+        if self.featurizer is not None:
+            together = len(observations) > 2
+            encode = self.featurizer.encode
+            observations = self.featurizer.encode_many(observations) if together else [*map(encode, observations)]
+        if self.goals is not None:
+            observations = [self._with_goal(obs, demo) for obs in observations]
+        return [{key: value for key, value in obs.items() if key in self.replay_obs} for obs in observations]
 
     def _with_goal(self, encoded: Observation, demo: int | None) -> Observation:
-        """Return an encoded observation with the goal, and of the features only what replay keeps."""
+        """Return an encoded observation with the goal."""
         features = {key: torch.as_tensor(value) for key, value in encoded.items() if key.startswith("feature/")}
         # Of several crops the first is the frame itself. One observation at a time: in a batch, sums round differently.
         central = {key: value if value.ndim == 3 else value[0] for key, value in features.items()}
-        goal = {key: value.cpu().numpy() for key, value in self._goal(central, encoded, demo).items()}
-        return {key: value for key, value in encoded.items() if key in self.replay_obs} | goal
+        return encoded | {key: value.cpu().numpy() for key, value in self._goal(central, encoded, demo).items()}
 
     def _goal(self, features: dict[str, Tensor], obs: Observation, demo: int | None) -> dict[str, Tensor]:
         if self.goals is None:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from robot_rl.envs.parts import part_spec, part_state
-from robot_rl.envs.regrasp import Regrasp, upwards
+from robot_rl.envs.regrasp import UPWARDS, Regrasp
 from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, rotate, rotvec_to_quaternion
 from robot_rl.specs import ActionSpec, ArmSpec, GripperSpec, RobotSpec
@@ -107,16 +107,16 @@ class ActionMapper:
     def command(self, action: np.ndarray, state: RobotState) -> Command:
         """Return what `action`, float32 [A] in [-1, 1], asks of the robot in `state`."""
         values = action.tolist()
-        delta = [0.0] * 6
+        delta, frame = [0.0] * 6, self._config.frame
         for (slot, scale), value in zip(self._axes, values, strict=False):
             delta[slot] = value * scale
         arm = part_state(state, self._config.part, ArmState)
         if self._config.gripper != "none":
             self._update_opening(values[-1])
             if self._regrasp.acts(self._opening, part_state(state, self._config.gripper_part, GripperState)):
-                delta, self._opening = upwards(arm, self._config.frame), 1.0
-        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta))}
-        if self._config.gripper != "none" and self._opening is not None:
+                delta, frame, self._opening = UPWARDS, "base", 1.0
+        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta, frame))}
+        if self._opening is not None:
             command[self._config.gripper_part] = GripperTarget(self._opening)
         return command
 
@@ -126,11 +126,11 @@ class ActionMapper:
         if isinstance(target, ArmTarget):
             self._anchor = target.pose
 
-    def _moved(self, measured: Pose, delta: list[float]) -> Pose:
-        """Return the measured pose, or the last target, moved by `delta` [6], m and rad."""
+    def _moved(self, measured: Pose, delta: list[float], frame: Literal["tcp", "base"]) -> Pose:
+        """Return the measured pose, or the last target, moved by `delta` [6], m and rad, along the axes of `frame`."""
         if self._config.reference == "measured" or self._anchor is None:
-            return displace(measured, delta, self._config.frame)
-        return leash(displace(self._anchor, delta, self._config.frame), measured, self._arm.max_spring)
+            return displace(measured, delta, frame)
+        return leash(displace(self._anchor, delta, frame), measured, self._arm.max_spring)
 
     def _update_opening(self, value: float) -> None:
         """Set the wished opening. Until a discrete gripper is first told, it keeps the grip that the reset gave it."""

@@ -37,7 +37,7 @@ class ObservationConfig:
     clone of them that holds it askew waits for that for ever"""
     empty_opening: float = 0.0
     """a gripper that is closed further than this holds nothing, and is observed as open this far, below `min_opening`: else a
-    hand that missed looks like one that holds, and critics value closing for its own sake"""
+    hand that missed looks like one that holds; 0: never"""
     tool_pose: bool = False
     """keep T_base_tcp beside what is observed, as `pose/<arm>` [7]: m, then wxyz. No policy looks at it: by it one can tell in
     hindsight where the tool had to go (`data/hindsight.py`)"""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from robot_rl.geometry import quaternion_conjugate, rotate
-from robot_rl.types import ArmState, GripperState
+from robot_rl.types import GripperState
 
 STEPS = 6
 """Control steps for which the hand goes up."""
 RAISE_M = 0.01
 """How far up in each of them."""
+UPWARDS = [0.0, 0.0, RAISE_M, 0.0, 0.0, 0.0]
+"""The change of the tool's pose in each of them, m and rad, along the axes of the robot's base."""
 CLOSED = 0.25
 """A wished opening up to this much means to close."""
-UP = np.array([0.0, 0.0, 1.0])
-"""In the robot's base frame."""
 
 
 class Regrasp:
@@ -41,9 +38,3 @@ class Regrasp:
         acts = self._left > 0
         self._left = max(self._left - 1, 0)
         return acts
-
-
-def upwards(arm: ArmState, frame: str) -> list[float]:
-    """Return the change of the tool's pose in a control step of the reflex, [6], m and rad, along the axes of `frame`."""
-    up = UP if frame == "base" else rotate(quaternion_conjugate(arm.pose.quaternion), UP)
-    return [*(RAISE_M * up).tolist(), 0.0, 0.0, 0.0]

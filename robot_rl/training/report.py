@@ -99,12 +99,16 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "steps_to_95_unaided": first_reaching(
             [(row.env_steps, row.success_rate) for row in after_start if row.intervention_rate < UNAIDED], RELIABLE
         ),
-        "exertion": reported(final.agent.exertion) or None,
-        "exertion_sampled": reported(None if final.agent_sampled is None else final.agent_sampled.exertion) or None,
-        "exertion_clone": reported(None if final.clone is None else final.clone.exertion) or None,
+        "exertion": _exertion(final.agent),
+        "exertion_sampled": _exertion(final.agent_sampled),
+        "exertion_clone": _exertion(final.clone),
         "exertion_training": reported(counters.exertion) or None,
         "min_success_after_start": min((row.success_rate for row in after_start), default=None),
     }
+
+
+def _exertion(evaluation: Evaluation | None) -> dict[str, float] | None:
+    return None if evaluation is None else reported(evaluation.exertion) or None
 
 
 def write_report(trainer: Trainer, final: FinalResults) -> dict[str, Any]:

@@ -12,7 +12,7 @@ FEATURES = torch.randn(2, 5, 3, 4, 4, generator=torch.Generator().manual_seed(0)
 
 
 def seen(value, key=KEY, dtype=torch.bfloat16, **settings):
-    return augmented(key, value, VisionConfig(**settings), torch.Generator().manual_seed(0), dtype)
+    return augmented({key: value}, VisionConfig(**settings), torch.Generator().manual_seed(0), dtype)[key]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
