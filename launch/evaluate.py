@@ -7,7 +7,7 @@ python launch/evaluate.py runs/peg_insert/... --episodes 5 --teleop gamepad --co
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
@@ -133,7 +133,7 @@ def main(config: EvaluateConfig) -> None:
     policy = load_policy(run, config.policy, device)
     if config.video is not None:
         check_writable(config.video)
-    env = make_env(train_config.task, replace(train_config.env, viewer=False))
+    env = make_env(train_config.task, train_config.evaluation_env)
     try:
         check_same_spec(policy.spec, env.env_spec, f"the {config.policy} policy of {run.path}")
         if config.video is not None:  # first: what cannot be drawn is told at once, and not after all the episodes

@@ -139,7 +139,7 @@ STUDIES = {
         ),
         Study(
             "pick_lift_pixels",
-            "Does lifting from two cameras, paid by a classifier, reach 95% true success within its 2,000 steps?",
+            "Does lifting from two cameras, paid by a classifier, reach 95% true success within 3,000 steps?",
             {"default": "pick_lift_pixels"},
         ),
         Study(

@@ -111,7 +111,7 @@ def environments(config: TrainConfig) -> Iterator[tuple[Env, Env]]:
     try:
         # There is one robot at a station: measured on the same devices, and paid as the agent is.
         is_at_station = isinstance(env, StationEnv)
-        options = replace(config.env, viewer=False, end_at_success=ends if is_at_station else config.env.end_at_success)
+        options = replace(config.evaluation_env, end_at_success=ends if is_at_station else config.env.end_at_success)
         eval_env = env.sibling(options) if is_at_station else make_env(config.task, options)
         try:
             yield env, eval_env

@@ -170,7 +170,8 @@ class Transition:
 
     obs: Observation
     action: np.ndarray
-    """[A] in [-1, 1]: what entered the action mapping (the human's if they intervened), before the safety clamp."""
+    """[A] in [-1, 1]: what entered the action mapping (the human's if they intervened, the reflex's if it acted), before the
+    safety clamp."""
     reward: float
     next_obs: Observation
     terminated: bool

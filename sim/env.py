@@ -125,15 +125,12 @@ def simulated(env: Env) -> SimEnv:
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
     if options.regrasp and task.empty_opening == 0.0:
         raise ConfigError(f"regrasp is for tasks in which something is grasped, and in {task.name} nothing is")
-    observation = task.observation if options.object_state else task.proprioception
-    if options.regrasp and observation.min_opening > 0.0:
-        observation = replace(observation, empty_opening=task.empty_opening)
     return RobotEnvConfig(
         max_steps=options.max_steps or task.max_steps,
         action=replace(task.action, empty_opening=task.empty_opening) if options.regrasp else task.action,
         terminate_on_success=options.end_at_success,
         frame_guard=FrameGuardConfig(frozen_steps=0),  # noise-free, a camera that the hand has left shows the same for ever
-        observation=observation,
+        observation=task.observation if options.object_state else task.proprioception,
     )
 
 

@@ -12,7 +12,6 @@ MEANINGS = {
     "action/reference": "[task.action] reference",
     "observation/relative": "[task.observation] relative",
     "observation/min_opening": "[task.observation] min_opening",
-    "observation/empty_opening": "[task.observation] empty_opening",
     "observation/frames": "[task.observation] objects",
 }
 """Entries of `EnvSpec.extra` that must agree, and where a station file says them."""

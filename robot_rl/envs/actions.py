@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from robot_rl.envs.parts import part_spec, part_state
-from robot_rl.envs.regrasp import UPWARDS, Regrasp
+from robot_rl.envs.regrasp import RAISE_M, Regrasp
 from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose, quaternion_conjugate, quaternion_multiply, rotate, rotvec_to_quaternion
 from robot_rl.specs import ActionSpec, ArmSpec, GripperSpec, RobotSpec
@@ -52,8 +52,11 @@ class ActionConfig:
             raise ConfigError("an action needs at least one axis or the gripper")
         if not 0.0 <= self.empty_opening < 1.0:
             raise ConfigError(f"empty_opening {self.empty_opening:g} is not at least 0 and below 1")
-        if self.empty_opening > 0.0 and self.gripper == "none":
-            raise ConfigError(f"empty_opening {self.empty_opening:g} needs a gripper that is moved, and gripper is 'none'")
+        if self.empty_opening > 0.0 and (self.gripper == "none" or not {"x", "y", "z"} <= {*self.axes}):
+            raise ConfigError(
+                f"empty_opening {self.empty_opening:g} needs a gripper and x, y and z to be moved; "
+                f"axes are {self.axes} and gripper is {self.gripper!r}"
+            )
         if not (self.position_scale_m > 0 and self.rotation_scale_rad > 0):
             raise ConfigError(
                 f"position_scale_m {self.position_scale_m} and rotation_scale_rad {self.rotation_scale_rad} must be positive"
@@ -104,18 +107,29 @@ class ActionMapper:
                 raise ValueError(f"action {name!r} is {asked:g}; actions are finite numbers in [-1, 1]")
         return np.clip(checked, -1, 1)
 
+    def executed(self, action: np.ndarray, state: RobotState) -> np.ndarray:
+        """Return what is done in `state` when `action`, float32 [A] in [-1, 1], is asked for: itself, or the reflex's action.
+
+        Once a control step, before `command`. That the reflex is an action lets critics learn what it is worth: transitions
+        with what was asked for meanwhile would tell them that it does not matter what a hand above an object is told.
+        """
+        if self._config.empty_opening == 0.0:
+            return action
+        wished = self._wished_opening(float(action[-1]))
+        if not self._regrasp.acts(wished, part_state(state, self._config.gripper_part, GripperState)):
+            return action
+        return self._upwards(part_state(state, self._config.part, ArmState).pose)
+
     def command(self, action: np.ndarray, state: RobotState) -> Command:
         """Return what `action`, float32 [A] in [-1, 1], asks of the robot in `state`."""
         values = action.tolist()
-        delta, frame = [0.0] * 6, self._config.frame
+        delta = [0.0] * 6
         for (slot, scale), value in zip(self._axes, values, strict=False):
             delta[slot] = value * scale
-        arm = part_state(state, self._config.part, ArmState)
         if self._config.gripper != "none":
-            self._update_opening(values[-1])
-            if self._regrasp.acts(self._opening, part_state(state, self._config.gripper_part, GripperState)):
-                delta, frame, self._opening = UPWARDS, "base", 1.0
-        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta, frame))}
+            self._opening = self._wished_opening(values[-1])
+        arm = part_state(state, self._config.part, ArmState)
+        command: Command = {self._config.part: ArmTarget(self._moved(arm.pose, delta))}
         if self._opening is not None:
             command[self._config.gripper_part] = GripperTarget(self._opening)
         return command
@@ -126,18 +140,29 @@ class ActionMapper:
         if isinstance(target, ArmTarget):
             self._anchor = target.pose
 
-    def _moved(self, measured: Pose, delta: list[float], frame: Literal["tcp", "base"]) -> Pose:
-        """Return the measured pose, or the last target, moved by `delta` [6], m and rad, along the axes of `frame`."""
+    def _upwards(self, tool: Pose) -> np.ndarray:
+        """Return the action float32 [A] that opens the hand and takes it up by RAISE_M, or as far as one action can."""
+        up = np.array([0.0, 0.0, RAISE_M]) / self._config.position_scale_m
+        if self._config.frame == "tcp":
+            up = rotate(quaternion_conjugate(tool.quaternion), up)
+        up /= max(1.0, np.abs(up).max())
+        moves = [up[slot] if slot < 3 else 0.0 for slot, _ in self._axes]
+        return np.array([*moves, 1.0], np.float32)
+
+    def _moved(self, measured: Pose, delta: list[float]) -> Pose:
+        """Return the measured pose, or the last target, moved by `delta` [6], m and rad, along the axes of the action."""
+        frame = self._config.frame
         if self._config.reference == "measured" or self._anchor is None:
             return displace(measured, delta, frame)
         return leash(displace(self._anchor, delta, frame), measured, self._arm.max_spring)
 
-    def _update_opening(self, value: float) -> None:
-        """Set the wished opening. Until a discrete gripper is first told, it keeps the grip that the reset gave it."""
+    def _wished_opening(self, value: float) -> float | None:
+        """Return the opening, 0..1, that `value` asks for. Until a discrete gripper is first told, it keeps its grip."""
         if self._config.gripper == "continuous":
-            self._opening = (value + 1) / 2
-        elif abs(value) > 0.5:
-            self._opening = 1.0 if value > 0 else 0.0
+            return (value + 1) / 2
+        if abs(value) > 0.5:
+            return 1.0 if value > 0 else 0.0
+        return self._opening
 
 
 def displace(pose: Pose, delta: list[float], frame: Literal["tcp", "base"]) -> Pose:

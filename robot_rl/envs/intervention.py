@@ -126,7 +126,7 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
             return self._stopped(action, STOPPED, discard=human.discard)
         executed = action if human.action is None else human.action
         obs, reward, terminated, truncated, info = self.env.step(executed)
-        self._follow(obs, executed)
+        self._follow(obs, info["action"])
         policy_action = np.array(action, dtype=np.float32)
         info |= {"policy_action": policy_action, "is_intervention": human.action is not None, "discard": human.discard}
         self._last = (obs, info)

@@ -35,9 +35,6 @@ class ObservationConfig:
     min_opening: float = 0.0
     """a gripper that is closed further is observed as open this far: a thing was held equally wide in all demonstrations, and a
     clone of them that holds it askew waits for that for ever"""
-    empty_opening: float = 0.0
-    """a gripper that is closed further than this holds nothing, and is observed as open this far, below `min_opening`: else a
-    hand that missed looks like one that holds; 0: never"""
     tool_pose: bool = False
     """keep T_base_tcp beside what is observed, as `pose/<arm>` [7]: m, then wxyz. No policy looks at it: by it one can tell in
     hindsight where the tool had to go (`data/hindsight.py`)"""
@@ -58,8 +55,6 @@ class ObservationConfig:
             raise ConfigError(f"unknown arm quantities {unknown}; known: {', '.join(ARM_QUANTITIES)}")
         if not 0.0 <= self.min_opening <= 1.0:
             raise ConfigError(f"min_opening {self.min_opening:g} is not in 0..1")
-        if not 0.0 <= self.empty_opening <= self.min_opening:
-            raise ConfigError(f"empty_opening {self.empty_opening:g} is not in 0..min_opening, {self.min_opening:g}")
         if self.frame_stack < 1:
             raise ConfigError(f"frame_stack {self.frame_stack} is below 1")
 
@@ -149,13 +144,9 @@ class Observer:
         if self._config.tool_pose:
             obs[f"pose/{self._arm}"] = np.concatenate([arm.pose.position, arm.pose.quaternion], dtype=np.float32)
         if self._gripper is not None:
-            opening = self._shown(part_state(state, self._gripper, GripperState).opening)
-            obs[f"state/{self._gripper}/opening"] = np.array([opening], dtype=np.float32)
+            opening = part_state(state, self._gripper, GripperState).opening
+            obs[f"state/{self._gripper}/opening"] = np.array([max(opening, self._config.min_opening)], dtype=np.float32)
         return obs
-
-    def _shown(self, opening: float) -> float:
-        config = self._config
-        return config.empty_opening if opening < config.empty_opening else max(opening, config.min_opening)
 
     def _rotation(self, pose: Pose) -> np.ndarray:
         if self._config.rotation == "rotvec":

@@ -15,7 +15,7 @@ class StepInfo(TypedDict):
     """Keys that are in `info` after every `step` of every environment of the house."""
 
     action: np.ndarray
-    """[A] in [-1, 1]: what entered the action mapping (the human's if they intervened)."""
+    """[A] in [-1, 1]: what entered the action mapping (the human's if they intervened, the reflex's if it acted)."""
     policy_action: np.ndarray
     """[A]: what was given to `step`."""
     is_intervention: bool

@@ -7,9 +7,7 @@ from robot_rl.types import GripperState
 STEPS = 6
 """Control steps for which the hand goes up."""
 RAISE_M = 0.01
-"""How far up in each of them."""
-UPWARDS = [0.0, 0.0, RAISE_M, 0.0, 0.0, 0.0]
-"""The change of the tool's pose in each of them, m and rad, along the axes of the robot's base."""
+"""How far up in each of them, along the z axis of the robot's base."""
 CLOSED = 0.25
 """A wished opening up to this much means to close."""
 

@@ -166,7 +166,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         if self._steps_left == 0:
             raise gym.error.ResetNeeded("no episode is under way: call reset before step")
         try:
-            clamped = self._act(action)
+            executed, clamped = self._act(action)
             self._obs = self._observe(self.robot.read())
             reward, success = self._reward(self._obs)
         except DeviceError as error:
@@ -184,7 +184,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             reward,
             terminated,
             truncated,
-            self._info(action, clamped=clamped, success=success, exertion=self._exerted()),
+            self._info(action, executed, clamped=clamped, success=success, exertion=self._exerted()),
         )
 
     @property
@@ -240,17 +240,18 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
             self.robot.connect()
             self._is_connected = True
 
-    def _act(self, action: np.ndarray) -> bool:
-        """Command the robot and let the rest of the control period pass; return whether the command was clamped."""
+    def _act(self, action: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Command the robot and let the rest of the control period pass; return the action done and whether it was clamped."""
         clock, dt, check_stop = self.robot.clock, self.config.control_dt, self._stops.watch()
         end = self._end_of_step(clock.now())
         state = self.robot.read()
-        limited = limit(self._actions.command(action, state), state, self.robot.spec, dt)
+        executed = self._actions.executed(action, state)
+        limited = limit(self._actions.command(executed, state), state, self.robot.spec, dt)
         self._actions.sent(StoppableRobot(self.robot, check_stop).command(limited.command))
         clock.sleep_until(end)
         check_stop()
         self._due = end
-        return bool(limited.clamped)
+        return executed, bool(limited.clamped)
 
     def _end_of_step(self, now: float) -> float:
         """Return when a step that begins now ends: on the grid of control periods, or a whole period away if late.
@@ -289,6 +290,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
     def _info(
         self,
         action: np.ndarray,
+        executed: np.ndarray | None = None,
         *,
         clamped: bool = False,
         success: bool = False,
@@ -296,7 +298,7 @@ class RobotEnv(gym.Env[Any, np.ndarray]):
         exertion: Exertion | None = None,
     ) -> dict[str, Any]:
         return {
-            "action": action,
+            "action": action if executed is None else executed,
             "policy_action": action,
             "is_intervention": False,
             "clamped": clamped,
@@ -325,7 +327,6 @@ def _meanings(config: RobotEnvConfig) -> dict[str, str]:
         "action/reference": action.reference,
         "observation/relative": str(observation.relative),
         "observation/min_opening": f"{observation.min_opening:g}",
-        "observation/empty_opening": f"{observation.empty_opening:g}",
         "observation/frames": " ".join(f"{name}:{frame}" for name, frame in sorted(observation.objects.items())),
     }
 

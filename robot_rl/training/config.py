@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -73,6 +73,9 @@ class EvaluationConfig:
     """episodes of the last one, on starts never seen before; clone and demonstrator are measured on the same"""
     videos: int = 4
     """episodes filmed at the end; 0: none"""
+    regrasp: bool = False
+    """let a gripper that has closed on nothing open and go up by itself while measured, as `env.regrasp` always does. A miss
+    then costs the learning agent its episode, and the measured one a second"""
 
     def __post_init__(self) -> None:
         for name in ("every", "episodes", "final_episodes"):
@@ -165,6 +168,11 @@ class TrainConfig:
             raise ConfigError(f"veto_s {self.veto_s:g} is not in 0..{MAX_VETO_S:g} s")
         if not 0.0 <= self.demo_fraction <= 1.0:
             raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
+
+    @property
+    def evaluation_env(self) -> EnvOptions:
+        """Where policies are measured."""
+        return replace(self.env, viewer=False, regrasp=self.env.regrasp or self.evaluation.regrasp)
 
     @property
     def seed_steps(self) -> int:
