@@ -26,7 +26,7 @@ class Hold:
     """
 
     def __init__(self, spec: ActionSpec, rng: np.random.Generator) -> None:
-        self._moves = np.array([name.rpartition("/")[2] in AXES for name in spec.names])
+        self._moves = np.array([axis in AXES for axis in spec.axes])
         self._rng = rng
 
     def __call__(self, action: np.ndarray) -> np.ndarray:

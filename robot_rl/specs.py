@@ -159,6 +159,11 @@ class ActionSpec:
         return len(self.names)
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """[A], the last part of each name: of `arm/x`, `x`; of `gripper`, `gripper`."""
+        return tuple(name.rpartition("/")[2] for name in self.names)
+
+    @property
     def continuous(self) -> tuple[int, ...]:
         """Indices of the continuous dimensions, ascending."""
         return tuple(index for index in range(self.dim) if index not in self.discrete)

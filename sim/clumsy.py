@@ -13,6 +13,7 @@ from robot_rl.protocols import Policy
 from robot_rl.specs import ActionSpec
 from robot_rl.types import Observation
 from sim.env import simulated
+from sim.task import up_sign
 
 TREMOR = 0.15
 """Standard deviation of the actions of a hand that has given up and stays where it is."""
@@ -68,9 +69,8 @@ class ClumsyPolicy:
         """
         self._policy = policy
         self._progress = progress
-        axes = [name.rpartition("/")[2] for name in spec.names]
-        self._moves = np.array([axis in AXES for axis in axes])
-        self._up = np.array([up * (axis == "z") for axis in axes])
+        self._moves = np.array([axis in AXES for axis in spec.axes])
+        self._up = np.array([up * (axis == "z") for axis in spec.axes])
         self._seed = seed
         self._episode = 0
         self._begin()
@@ -150,5 +150,5 @@ def clumsy(env: Env, policy: Policy, seed: int) -> ClumsyPolicy:
         ConfigError: If `env` is no simulated task.
     """
     inner = simulated(env)
-    up = -1.0 if inner.task.action.frame == "tcp" else 1.0
+    up = up_sign(inner.task.action)
     return ClumsyPolicy(policy, env.env_spec.action, lambda: inner.task.progress(inner.physics), seed, up)

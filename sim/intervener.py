@@ -70,7 +70,7 @@ class Intervener:
         self._env = simulated(env)
         self._demonstrator = make_demonstrator("scripted", self._env.task.name, self._env, seed)
         self._rng = np.random.default_rng([seed, 1])  # the demonstrator's draws begin with the same number
-        self._moves = np.array([name.rpartition("/")[2] in AXES for name in self._env.env_spec.action.names])
+        self._moves = np.array([axis in AXES for axis in self._env.env_spec.action.axes])
         self._own_successes = deque[bool](maxlen=self._config.memory_episodes)
         self._has_helped, self._has_succeeded = False, False
         self._now = np.inf

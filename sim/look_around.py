@@ -10,6 +10,7 @@ from robot_rl.protocols import Policy
 from robot_rl.specs import ActionSpec
 from robot_rl.types import Observation
 from sim.env import simulated
+from sim.task import up_sign
 
 REACH_M, DEPTH_M = 0.12, 0.12
 """How far the hand goes to each side of where it starts, and down from there: fingers stay above what lies on the table."""
@@ -45,7 +46,7 @@ class LookAround:
             seed: Of where to look.
         """
         self._policy, self._low, self._high, self._grip, self._seed = policy, low, high, grip, seed
-        self._moves = np.array([name.rpartition("/")[2] in AXES for name in spec.names])
+        self._moves = np.array([axis in AXES for axis in spec.axes])
         self._episode = 0
         self._begin()
 
@@ -82,10 +83,9 @@ def look_around(env: Env, policy: Policy, seed: int) -> LookAround:
         ConfigError: If `env` is no simulated task.
     """
     task, spec = simulated(env).task, env.env_spec.action
-    axes = [name.rpartition("/")[2] for name in spec.names]
     reach, depth = (length / task.action.position_scale_m for length in (REACH_M, DEPTH_M))
-    down = (0.0, depth) if task.action.frame == "tcp" else (-depth, 0.0)  # tools point down
-    low = np.array([down[0] if axis == "z" else -reach for axis in axes])
-    high = np.array([down[1] if axis == "z" else reach for axis in axes])
-    grip = np.array([float(axis not in AXES and index not in spec.discrete) for index, axis in enumerate(axes)])
+    lowest, highest = sorted((0.0, -depth * up_sign(task.action)))
+    low = np.array([lowest if axis == "z" else -reach for axis in spec.axes])
+    high = np.array([highest if axis == "z" else reach for axis in spec.axes])
+    grip = np.array([float(axis not in AXES and index not in spec.discrete) for index, axis in enumerate(spec.axes)])
     return LookAround(policy, spec, low, high, grip, seed)

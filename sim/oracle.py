@@ -90,7 +90,7 @@ class Hand:
         by_axis: dict[str, float] = dict(zip(("x", "y", "z", "yaw"), motion.tolist(), strict=True))
         if self._spec.discrete:
             gripper, self._grip = (0.0 if gripper == self._grip else gripper), gripper
-        values = [by_axis.get(name.rpartition("/")[2], gripper) for name in self._spec.names]
+        values = [by_axis.get(axis, gripper) for axis in self._spec.axes]
         return np.clip(np.array(values, dtype=np.float32), -1.0, 1.0)
 
 

@@ -96,6 +96,11 @@ def tool_pose(position: tuple[float, float, float]) -> Pose:
     return Pose(np.array(position), TOOL_DOWN.quaternion)
 
 
+def up_sign(action: ActionConfig) -> float:
+    """Return the sign of actions along z that raise the hand: tools point down."""
+    return -1.0 if action.frame == "tcp" else 1.0
+
+
 def place_body(physics: Physics, name: str, pose: Pose) -> None:
     """Move a body to `pose` in its parent's frame: a free one by its joint, a fixed one by the model."""
     model = physics.model

@@ -77,7 +77,7 @@ def _columns(key: str, dim: int, device: str) -> Tensor:
 
 
 def _action_columns(spec: EnvSpec, device: str) -> Tensor:
-    names = [name.rpartition("/")[2] for name in spec.action.names]
+    names = spec.action.axes
     known = [*_KEPT, *(name for pair in _PAIRS for name in pair)]
     unknown = [full for full, name in zip(spec.action.names, names, strict=True) if name not in known]
     halves = [pair for pair in _PAIRS if (pair[0] in names) != (pair[1] in names)]
