@@ -66,6 +66,8 @@ class DeployConfig:
     """of starts and order"""
     max_steps: int | None = None
     """steps after which an episode is cut; None: the station's"""
+    regrasp: bool | None = None
+    """let a gripper that has closed on nothing open and go up by itself; None: if it did so when the policy was measured"""
     teleop: str | None = None
     """who may take over; None: the station's own device; none: nobody"""
     takeover: TakeOverMode = "hold"
@@ -110,7 +112,7 @@ def contestant(path: Path, config: DeployConfig) -> Contestant:
 
 
 def env_options(bundle: Bundle, config: DeployConfig) -> EnvOptions:
-    """Return what the station must show so that the policy sees what it saw: cameras, and the size of their pictures."""
+    """Return what the station must show and do as where the policy was measured: cameras, their size, grasping again."""
     images = {key.removeprefix("image/"): array.shape for key, array in bundle.spec.obs.items() if key.startswith("image/")}
     sizes = {shape[0] for shape in images.values()}
     return EnvOptions(
@@ -118,6 +120,7 @@ def env_options(bundle: Bundle, config: DeployConfig) -> EnvOptions:
         image_size=sizes.pop() if len(sizes) == 1 else EnvOptions().image_size,
         object_state=True,
         max_steps=config.max_steps,
+        regrasp=bundle.regrasp if config.regrasp is None else config.regrasp,
     )
 
 
@@ -190,6 +193,8 @@ def plan_table(config: DeployConfig, contestants: list[Contestant], spec: EnvSpe
             "calibration", f"[bold red]{calibration.found}; {calibration.limit or 'it must be measured'}: {calibration.fix}[/]"
         )
     table.add_row("moves", " ".join(spec.action.names))
+    if env_options(contestants[0].bundle, config).regrasp:
+        table.add_row("a hand that misses", "opens, goes up and may try again")
     blind = " of each, in an order that is drawn and hidden" if len(contestants) > 1 else ""
     table.add_row("episodes", f"{config.episodes}{blind}")
     return table

@@ -7,7 +7,7 @@ python launch/evaluate.py runs/peg_insert/... --episodes 5 --teleop gamepad --co
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
@@ -22,6 +22,7 @@ from robot_rl.agents.bundle import load_policy as load_saved
 from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import Env, make_env
 from robot_rl.envs.intervention import STOPPED
+from robot_rl.envs.options import EnvOptions
 from robot_rl.envs.rollout import EpisodeResult
 from robot_rl.envs.takeover import TakeOverMode
 from robot_rl.errors import ConfigError, RunError
@@ -52,6 +53,8 @@ class EvaluateConfig:
     """the newest learned policy, or the cloned one it started from"""
     sample: bool = False
     """sample actions as while exploring"""
+    regrasp: bool | None = None
+    """let a gripper that has closed on nothing open and go up by itself; None: as in the run's own evaluations"""
     video: Path | None = None
     """film the first episodes into this MP4"""
     device: str = "auto"
@@ -91,6 +94,12 @@ def check_writable(path: Path) -> None:
         raise ConfigError(f"{path} cannot be written: {error}") from error
 
 
+def measured_in(config: EvaluateConfig, train_config: TrainConfig) -> EnvOptions:
+    """Return the options of the environment of the episodes."""
+    options = train_config.evaluation_env
+    return options if config.regrasp is None else replace(options, regrasp=config.regrasp)
+
+
 def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SavedPolicy, result: Evaluation) -> dict[str, Any]:
     """Return what `--json` prints."""
     return {
@@ -98,6 +107,7 @@ def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SavedPol
         "policy": config.policy,
         "policy_version": policy.version,
         "sampled": config.sample,
+        "regrasp": measured_in(config, train_config).regrasp,
         "seed": config.seed,
         "success": result.success,
         "success_rate": result.success_rate,
@@ -133,7 +143,7 @@ def main(config: EvaluateConfig) -> None:
     policy = load_policy(run, config.policy, device)
     if config.video is not None:
         check_writable(config.video)
-    env = make_env(train_config.task, train_config.evaluation_env)
+    env = make_env(train_config.task, measured_in(config, train_config))
     try:
         check_same_spec(policy.spec, env.env_spec, f"the {config.policy} policy of {run.path}")
         if config.video is not None:  # first: what cannot be drawn is told at once, and not after all the episodes

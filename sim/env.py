@@ -124,7 +124,10 @@ def simulated(env: Env) -> SimEnv:
 
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
     if options.regrasp and task.empty_opening == 0.0:
-        raise ConfigError(f"regrasp is for tasks in which something is grasped, and in {task.name} nothing is")
+        raise ConfigError(
+            f"regrasp is for tasks in which something is grasped, and in {task.name} nothing is; "
+            "leave it out (in training: --env.no-regrasp, --evaluation.no-regrasp)"
+        )
     return RobotEnvConfig(
         max_steps=options.max_steps or task.max_steps,
         action=replace(task.action, empty_opening=task.empty_opening) if options.regrasp else task.action,

@@ -117,7 +117,7 @@ class ModemActingPath(ActingPath):
         if policy.config.eval_action != "policy" and not is_clone:
             raise ConfigError(
                 f"the policy acts by eval_action {policy.config.eval_action!r}, whose plans are drawn at random; only policies"
-                " trained with --modem.eval-action policy are exported"
+                " trained with --modem.eval-action policy are exported. launch/deploy.py takes the run's folder as it is"
             )
         state, views = policy.networks.state, policy.networks.view_keys
         super().__init__(policy, [*(() if state is None else state.keys), *views])

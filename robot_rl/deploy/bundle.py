@@ -45,6 +45,8 @@ class Bundle:
     """Its success in the run's last evaluation: k, n, low, high."""
     provenance: Mapping[str, Any] | None = None
     """Versions, platform and git revision of its training."""
+    regrasp: bool = False
+    """Whether a gripper that had closed on nothing opened by itself when it was measured (`EnvOptions.regrasp`)."""
 
     @property
     def onnx(self) -> Path | None:
@@ -89,6 +91,7 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(
         folder, path.name, about["kind"], about["version"], _spec(about, folder), about.get("config", {}),
         task=run.get("task", ""), success=success, provenance=environment,
+        regrasp=any(run.get(table, {}).get("regrasp", False) for table in ("env", "evaluation")),
     )  # fmt: skip
 
 
@@ -107,6 +110,7 @@ def write_about(folder: Path, bundle: Bundle, extra: Mapping[str, Any]) -> None:
             "config": dict(bundle.config),
             "success": bundle.success,
             "provenance": bundle.provenance,
+            "regrasp": bundle.regrasp,
             "files": files,
             **extra,
         },
@@ -144,6 +148,7 @@ def _exported(path: Path) -> Bundle:
         return Bundle(
             path, about["name"], about["kind"], about["version"], _spec(about, path), about["config"],
             task=about["task"], success=about["success"], provenance=about["provenance"],
+            regrasp=about.get("regrasp", False),
         )  # fmt: skip
     except KeyError as error:
         raise ConfigError(f"{path / ABOUT} lacks {error}; export the bundle again") from error

@@ -41,8 +41,8 @@ class ActionConfig:
     gripper_part: str = "gripper"
     """the gripper that is moved"""
     empty_opening: float = 0.0
-    """0..1: a gripper that was told to close and measures less holds nothing: it opens and goes up by 6 cm, whatever is asked
-    meanwhile, so that the grasp can be tried again; 0: it does as told"""
+    """0..1: a gripper that was told to close and measures less holds nothing. With `EnvOptions.regrasp` it then opens and goes
+    up by 6 cm, whatever is asked meanwhile, so that the grasp can be tried again; 0: it does as told"""
 
     def __post_init__(self) -> None:
         unknown = [axis for axis in self.axes if axis not in AXES]

@@ -128,7 +128,9 @@ class Intervention(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]
         obs, reward, terminated, truncated, info = self.env.step(executed)
         self._follow(obs, info["action"])
         policy_action = np.array(action, dtype=np.float32)
-        info |= {"policy_action": policy_action, "is_intervention": human.action is not None, "discard": human.discard}
+        was_overruled = not np.array_equal(info["action"], info["policy_action"])  # by a reflex, which is no demonstration
+        is_persons = human.action is not None and not was_overruled
+        info |= {"policy_action": policy_action, "is_intervention": is_persons, "discard": human.discard}
         self._last = (obs, info)
         if (terminated or truncated) and not (info["fault"] or _is_label(human)):
             human = self._last_word()

@@ -52,8 +52,8 @@ class EnvOptions:
     success_rule: str | None = None
     """how success is read in environments that are not ours: an info key, or `reward>=X` or `return>=X`"""
     regrasp: bool = False
-    """let a gripper that has closed on nothing open and go up by itself (our simulated tasks with one; stations say
-    `empty_opening`)"""
+    """let a gripper that has closed on nothing open and go up by itself (our simulated tasks that grasp, and stations that
+    say `empty_opening`)"""
     randomize: bool = False
     """domain randomisation and device imperfections (our simulated tasks)"""
     viewer: bool = False

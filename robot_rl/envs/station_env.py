@@ -56,11 +56,11 @@ class StationEnv(RobotEnv):
         Raises:
             ConfigError: If the file has no task, or the options ask for what a station cannot do.
         """
-        simulated = options.regrasp or options.randomize or options.viewer
+        simulated = options.randomize or options.viewer
         if simulated or options.success_rule is not None or options.reward != "sparse":
             raise ConfigError(
-                f"{station.source}: regrasp, randomize, viewer, success_rule and reward are not for stations; "
-                "[task.reward] says how success is told, and empty_opening in [task.action] lets a gripper grasp again"
+                f"{station.source}: randomize, viewer, success_rule and reward are not for stations; "
+                "[task.reward] says how success is told"
             )
         self.station, self.devices = station, devices or Devices.of(station)
         task, reward, reset = station.build_task(self.devices.driver)
@@ -111,6 +111,12 @@ def station_file(task: str) -> Path | None:
 
 
 def _env_config(station: Station, config: RobotEnvConfig, options: EnvOptions) -> RobotEnvConfig:
+    if options.regrasp and config.action.empty_opening == 0.0:
+        raise ConfigError(
+            f"{station.source}: a hand that misses is to try again (regrasp), and [task.action] does not say empty_opening, "
+            "what the gripper measures at least with something in it; add it, or leave regrasp out (in training: "
+            "--env.no-regrasp, --evaluation.no-regrasp; deploying: --regrasp False)"
+        )
     observation = config.observation
     cameras = options.cameras or observation.cameras
     seen = station.cameras if cameras is None else cameras
@@ -123,6 +129,7 @@ def _env_config(station: Station, config: RobotEnvConfig, options: EnvOptions) -
     )
     return replace(
         config,
+        action=config.action if options.regrasp else replace(config.action, empty_opening=0.0),
         observation=observation,
         max_steps=options.max_steps or config.max_steps,
         terminate_on_success=options.end_at_success and config.terminate_on_success,

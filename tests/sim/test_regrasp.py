@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "launch"))
+from evaluate import EvaluateConfig, measured_in
 from train import environments
 
 from robot_rl.envs.factory import Env, make_demonstrator, make_env
@@ -55,6 +56,12 @@ def test_without_the_reflex_it_stays_as_it_is():
     heights, openings = heights_and_openings(make_env("pick_lift", EnvOptions()))
     assert openings[-10:].max() < 0.1
     assert np.ptp(heights[-10:]) < 0.005
+
+
+@pytest.mark.parametrize(("asked", "acts"), [(None, True), (False, False), (True, True)])
+def test_its_worth_can_be_measured(asked, acts):
+    config = TrainConfig(task="pick_lift", evaluation=EvaluationConfig(regrasp=True))
+    assert measured_in(EvaluateConfig(Path("run"), regrasp=asked), config).regrasp == acts
 
 
 def test_a_policy_may_be_measured_with_it_and_learn_without():

@@ -52,6 +52,24 @@ def test_a_run_is_a_bundle_too(tmp_path):
     assert check_actions(load_policy(bundle), bundle) is None
 
 
+@pytest.mark.parametrize(
+    ("config", "regrasp"),
+    [
+        ({"env": {"regrasp": False}, "evaluation": {"regrasp": True}}, True),
+        ({"env": {"regrasp": True}, "evaluation": {"regrasp": False}}, True),
+        ({"env": {"regrasp": False}, "evaluation": {"regrasp": False}}, False),
+        ({}, False),
+    ],
+)
+def test_it_tells_whether_a_hand_that_misses_tried_again_when_measured(tmp_path, config, regrasp):
+    run = saved_run(tmp_path / "run", toy_policy())
+    (run / "config.json").write_text(json.dumps(config))
+    bundle = open_bundle(run)
+    assert bundle.regrasp == regrasp
+    write_about(run / "policy", bundle, {})
+    assert open_bundle(run / "policy").regrasp == regrasp
+
+
 def test_a_policy_that_acts_differently_here_is_refused(exported):
     bundle = open_bundle(exported)
     with pytest.raises(ConfigError, match="policy lift acts differently here than where it was exported"):

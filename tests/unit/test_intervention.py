@@ -21,14 +21,15 @@ from robot_rl.types import ArmTarget, TeleopInput
 
 POLICY = np.array([0.5, 0, 0], np.float32)
 HUMAN = np.array([0, -1.0, 0], np.float32)
+MOVE = ActionConfig(frame="base", axes=("x", "y", "z"))
+GRASP = ActionConfig(frame="base", axes=("x", "y", "z"), gripper="continuous", empty_opening=0.4)
 
 
 class Bench:
     """An environment of which the policy succeeds once it is 1 cm away, with a person beside it."""
 
-    def __init__(self, *script, goal: float = 1.0, ends: bool = True):
+    def __init__(self, *script, goal: float = 1.0, ends: bool = True, action: ActionConfig = MOVE):
         self.robot = FakeRobot()
-        action = ActionConfig(frame="base", axes=("x", "y", "z"))
         config = RobotEnvConfig(max_steps=5, action=action, terminate_on_success=ends)
         reward = SparseReward(lambda obs: bool(np.linalg.norm(obs["state/arm/position"]) >= goal))
         self.robot_env = RobotEnv(self.robot, config=config, reward=reward, reset=DrivenReset(HOME))
@@ -62,6 +63,13 @@ def test_the_human_wins_and_both_actions_are_told():
     assert info["action"].tolist() == HUMAN.tolist()
     assert info["policy_action"].tolist() == POLICY.tolist()
     assert bench.env.step(POLICY)[4]["is_intervention"] is False
+
+
+def test_what_a_reflex_does_meanwhile_is_no_persons_demonstration():
+    bench = Bench(*[TeleopInput(action=np.array([0, 0, 0, -1.0], np.float32))] * 5, action=GRASP)
+    infos = [bench.env.step(np.zeros(4, np.float32))[4] for _ in range(5)]
+    assert [info["action"][-1] for info in infos] == [-1.0, -1.0, 1.0, 1.0, 1.0]
+    assert [info["is_intervention"] for info in infos] == [True, True, False, False, False]
 
 
 def test_a_hand_that_keeps_still_wins_too():

@@ -66,6 +66,7 @@ options = { part = "arm", position_m = [0.45, 0.0, 0.3], position_tolerance_m = 
 driver = "driven"
 options = { position_m = [0.4, 0.0, 0.3] }
 """
+GRASPING = FILE.replace('axes = ["x", "z"]', 'axes = ["x", "y", "z"]\ngripper = "continuous"\nempty_opening = 0.4')
 STILL = np.zeros(2, np.float32)
 
 
@@ -183,8 +184,23 @@ def test_a_mistake_names_its_table_and_what_would_work(make, old, new, message):
 
 
 def test_what_only_simulations_can_do_is_refused(make):
-    with pytest.raises(ConfigError, match="regrasp, randomize, viewer, success_rule and reward are not for stations"):
+    with pytest.raises(ConfigError, match="randomize, viewer, success_rule and reward are not for stations"):
         make(randomize=True)
+
+
+@pytest.mark.parametrize(("regrasp", "opens"), [(True, True), (False, False)])
+def test_a_hand_that_misses_tries_again_where_the_options_ask_for_it(make, regrasp, opens):
+    env = make(GRASPING, regrasp=regrasp)
+    env.reset(seed=0)
+    openings = [env.step(np.array([0.0, 0.0, 0.0, -1.0], np.float32))[0]["state/gripper/opening"][0] for _ in range(6)]
+    assert min(openings) < 0.4
+    assert (openings[-1] > 0.9) == opens
+    assert env.sibling(EnvOptions(regrasp=not regrasp)).env_spec == env.env_spec
+
+
+def test_a_station_that_does_not_say_what_empty_is_cannot_tell_a_miss(make):
+    with pytest.raises(ConfigError, match=r"\[task.action\] does not say empty_opening.*--regrasp False"):
+        make(regrasp=True)
 
 
 def test_the_input_device_is_any_that_is_known(make):
