@@ -112,6 +112,9 @@ class _Table:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
+            own = first.get("ctx", {}).get("error")  # what the dataclass of a sub-table says of its own values
+            if isinstance(own, ConfigError):
+                raise _Table(self._file, self._join(where) if where else self._path, None).error(str(own)) from error
             raise self.error(f"{where}: {first['msg']}; is {first['input']!r}") from error
         except ConfigError as error:
             raise self.error(str(error)) from error

@@ -164,7 +164,7 @@ def test_what_is_left_out_is_not_guessed(make):
         ("max_steps = 7", "max_steps = 0", r"\[task\] .*max_steps 0"),
         ("max_steps = 7", 'max_steps = "x"', r"\[task\] max_steps: .*is 'x'"),
         ("position_scale_m", "position_scale", r"\[task.action\] has unknown key 'position_scale'"),
-        ('axes = ["x", "z"]', 'axes = ["x", "w"]', r"\[task\] .*axes \('x', 'w'\) must be distinct and of: x, y"),
+        ('axes = ["x", "z"]', 'axes = ["x", "w"]', r"\[task.action\] axes \('x', 'w'\) must be distinct and of: x, y"),
         ("[0.4, 0.0, 0.3] }", "[0.1, 0.0, 0.3] }", r"reset to \[0.1, 0.0, 0.3\] .* leaves the workspace"),
         ('driver = "pose"', 'driver = "poze"', r"\[task.reward\] driver: unknown task driver 'poze' \(did you mean 'pose'"),
         ("position_tolerance_m", "tolerance", r"\[task.reward.options\] do not fit driver 'pose'"),
@@ -174,6 +174,7 @@ def test_what_is_left_out_is_not_guessed(make):
         ("watchdog_s = 0.3", "watchdog_s = -1", r"\[safety\] watchdog_s -1 must be 0 or more"),
         ('mode = "toggle"', 'mode = "wave"', r"\[teleop\] mode: .*is 'wave'"),
         ("speed = 0.5", "speed = 5", r"\[teleop\] .*take-over speed 5"),
+        ('axes = ["x", "z"]', "empty_opening = 1.5", r"\[task.action\] empty_opening 1.5 is not at least 0 and below 1$"),
         ('cameras = ["front"]', 'cameras = ["back"]', r"no camera 'back' to observe; there are: front, wrist"),
     ],
 )
