@@ -68,7 +68,7 @@ PERSON = "--teleop simulated"
 SEEN = (
     "pick_lift_pixels --reward.source env --env-steps 1000 --evaluation.every 500 --evaluation.no-sampled --evaluation.videos 0"
     " --evaluation.final-episodes 40 --warm-start.critic-steps 500 --sac.utd-ratio 2"
-    " --env.no-regrasp --reward.no-look-around --reward.success-episodes 20 --sac.vision.goal.steps 1000"
+    " --evaluation.no-regrasp --reward.no-look-around --reward.success-episodes 20 --sac.vision.goal.steps 1000"
 )
 """Seeing decides: the hand does not try again, and nothing is recorded beside the demonstrations."""
 FEATURES = f"{SEEN} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"

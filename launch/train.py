@@ -30,7 +30,7 @@ from robot_rl.envs.stays_stopped import StaysStopped
 from robot_rl.errors import ConfigError
 from robot_rl.runs import RunFolder, default_run_dir
 from robot_rl.training.comparison import comparison_table
-from robot_rl.training.config import TrainConfig, config_from_json
+from robot_rl.training.config import AGENTS, TrainConfig, config_from_json
 from robot_rl.training.device import resolve_device
 from robot_rl.training.loop import Trainer
 from robot_rl.training.presets import PRESETS
@@ -82,10 +82,19 @@ def parse(argv: Sequence[str]) -> Arguments:
     return tyro.extras.overridable_config_cli(presets, args=rest, description=about)
 
 
+def check_is_read(argv: Sequence[str], agent: str) -> None:
+    """Raise ConfigError if an option is of the agent that does not learn: it would change nothing, and nobody would notice."""
+    for word in argv:
+        table = word.removeprefix("--").partition(".")[0]
+        if word.startswith("--") and table in AGENTS and table != agent:
+            raise ConfigError(f"{word} is an option of --agent {table}, and {agent} learns")
+
+
 def main(argv: Sequence[str]) -> int:
     """Do what the command line says; return the exit status."""
     arguments = parse(argv)
     config = arguments.config
+    check_is_read(argv, config.agent)
     if config.threads:
         torch.set_num_threads(config.threads)
     with environments(config) as (env, eval_env):

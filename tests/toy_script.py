@@ -17,9 +17,9 @@ SETTINGS = {
     "task": "toy_env:make", "demos.policy": "toy_env:scripted", "demos.episodes": 3, "env-steps": 60, "device": "cpu",
     "warm-start.clone-steps": 20, "warm-start.critic-steps": 5, "warm-start.env-steps": 20,
     "evaluation.every": 30, "evaluation.episodes": 2, "evaluation.final-episodes": 3, "evaluation.videos": 0,
-    "sac.hidden-dims": 8, "sac.batch-size": 8, "sac.utd-ratio": 1, "sac.discount": 0.9,
 }  # fmt: skip
 SMALL = ("gymnasium", *(word for name, value in SETTINGS.items() for word in (f"--{name}", str(value))))
+SMALL_SAC = ("--sac.hidden-dims", "8", "--sac.batch-size", "8", "--sac.utd-ratio", "1", "--sac.discount", "0.9")
 
 
 def run_script(name, *arguments, cwd, signal="", **environment):
@@ -71,5 +71,6 @@ def _exit_status(name):
 
 def train(cwd, *arguments, run=call_script, **options):
     """Train on the point in `cwd/run`, or with `--resume run` go on."""
-    settings = () if "--resume" in arguments else (*SMALL, "--run-dir", "run")
+    agent = () if "modem" in arguments else SMALL_SAC
+    settings = () if "--resume" in arguments else (*SMALL, *agent, "--run-dir", "run")
     return run("train", *settings, *arguments, cwd=cwd, **options)

@@ -35,6 +35,8 @@ class DemoConfig:
             raise ConfigError(f"demo episodes {self.episodes} is negative")
 
 
+AGENTS = ("sac", "modem")
+"""What `TrainConfig.agent` can be; the fields of their settings have the same names."""
 SEED_STEPS = {"sac": 300, "modem": 100}
 """Environment steps that a clone acts, by agent; SAC with 100 inserts later (docs/experiments/world_model_recipe.md)."""
 CLONE_STEPS = {"sac": 1500, "modem": 4000}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toy_script import SMALL, call_script
+from toy_script import SMALL, SMALL_SAC, call_script
 
 from robot_rl.data.episodes import load_dataset
 from robot_rl.runs import RunFolder
@@ -75,7 +75,7 @@ def test_an_episode_is_replayed_at_a_station(place):
 
 
 def test_a_policy_is_trained_and_evaluated_at_a_station_on_one_robot(place):
-    words = [word for word in SMALL if word not in ("--demos.policy", "toy_env:scripted")]
+    words = [word for word in (*SMALL, *SMALL_SAC) if word not in ("--demos.policy", "toy_env:scripted")]
     words[words.index("--task") + 1] = "station:lab.toml"
     done = call_script("train", *words, "--env.reward", "sparse", "--demos.folder", "demos", "--run-dir", "run", cwd=place)
     assert not done.returncode, done.stderr

@@ -63,6 +63,7 @@ def test_without_demonstrations_it_learns_from_random_steps(tmp_path):
     [
         (("--modem.latent-dim", "13"), "latent_dim 13 is not a multiple of simnorm_dim 4"),
         (("--modem.planner.num-elites", "99"), "num_elites 99 is above num_samples 16"),
+        (("--sac.utd-ratio", "2"), "--sac.utd-ratio is an option of --agent sac, and modem learns"),
         (("--modem.planner.within-s", "1e-9"), "planner within_s is 1e-09 s; plan less"),
         (("--task", "toy_env:make_turning", "--demos.folder", "DEMOS"), "action: "),
     ],
