@@ -197,7 +197,7 @@ STUDIES = {
                 "ours": OURS,
                 "no_centering": f"{OURS} --modem.planner.proposal gaussian",
                 "no_planning": f"{OURS} {NO_PLANNING}",
-                "acts_by_policy": f"{OURS} --modem.eval-action policy",
+                "acts_by_plans": f"{OURS} --modem.eval-action planner",
                 "handover": f"{OURS} --modem.handover.end 1000",
                 "no_state": f"{OURS} --modem.no-keep-state",
                 "no_ensemble": f"{OURS} --modem.num-critics 2 --modem.num-min-critics 2",

@@ -54,7 +54,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=INSERT,
-            modem=replace(MODEL, fine_scale=10.0, eval_action="planner"),
+            modem=replace(MODEL, fine_scale=10.0),
         ),
     ),
     "push_planar": (
