@@ -134,6 +134,8 @@ def main(config: DeployConfig) -> int:
     """
     console = Console(stderr=True, emoji=False)
     contestants = [contestant(path, config) for path in (config.bundle, config.against) if path is not None]
+    if config.regrasp is None and len({each.bundle.regrasp for each in contestants}) > 1:
+        raise ConfigError("a hand that misses tried again where one of the two was measured only; say --regrasp True or False")
     env = make_env(f"station:{config.station}", env_options(contestants[0].bundle, config))
     try:
         for each in contestants:

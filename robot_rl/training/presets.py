@@ -98,7 +98,8 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
                 bc_weight_min=1.0,
             ),
             modem=replace(MODEL, vision=TELLS_GRASP),
-            evaluation=EvaluationConfig(every=500, regrasp=True),  # while learning it costs all (docs/experiments/pixels.md)
+            # Learning with it, one seed of three unlearned everything (docs/experiments/pixels.md).
+            evaluation=EvaluationConfig(every=500, regrasp=True),
         ),
     ),
     "peg_insert_pixels": (

@@ -168,6 +168,24 @@ def test_two_of_the_same_name_are_told_apart(place):
     assert "is the same policy" in deploy(place, "bundle", "--against", "bundle").stderr
 
 
+def test_a_policy_that_was_measured_with_the_reflex_asks_for_it(place):
+    shutil.copytree(place / "first", place / "regrasps")
+    (place / "regrasps" / "config.json").write_text('{"task": "pick_lift", "evaluation": {"regrasp": true}}')
+    done = deploy(place, "regrasps", "--check")
+    assert done.returncode == 2
+    assert "[task.action] does not say empty_opening" in done.stderr
+    assert "all fits" in deploy(place, "regrasps", "--check", "--regrasp", "False").stderr
+    done = deploy(place, "bundle", "--against", "regrasps", "--check")
+    assert done.returncode == 2
+    assert "say --regrasp True or False" in done.stderr
+    grasping = FILE.replace('axes = ["x", "y"]', 'axes = ["x", "y", "z"]\ngripper = "continuous"\nempty_opening = 0.4')
+    (place / "grasping.toml").write_text(grasping)
+    saved_run(place / "grasps", toy_policy(make_env(f"station:{place / 'grasping.toml'}").env_spec, seed=0))
+    shutil.copy(place / "regrasps" / "config.json", place / "grasps" / "config.json")
+    done = call_script("deploy", "grasps", "--station", "grasping.toml", "--check", cwd=place)
+    assert "opens, goes up and may try again" in done.stderr, done.stderr
+
+
 def test_where_it_writes_is_looked_at_before_anything_moves(place):
     (place / "file").write_text("")
     for out in ("first", "file"):
