@@ -17,8 +17,8 @@ class HoldStill:
     def __init__(self, spec: ActionSpec) -> None:
         self._spec = spec
         self._grippers = [
-            index for index, name in enumerate(spec.names)
-            if "gripper" in name and name.rpartition("/")[2] not in AXES and index not in spec.discrete
+            index for index, (name, axis) in enumerate(zip(spec.names, spec.axes, strict=True))
+            if "gripper" in name and axis not in AXES and index not in spec.discrete
         ]  # fmt: skip
         self._openings: dict[int, float] = {}
 

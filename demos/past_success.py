@@ -7,7 +7,7 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 
-from robot_rl.envs.actions import AXES
+from robot_rl.envs.actions import motions
 from robot_rl.envs.factory import Env
 from robot_rl.errors import ConfigError
 from robot_rl.specs import ActionSpec, EnvSpec
@@ -26,7 +26,7 @@ class Hold:
     """
 
     def __init__(self, spec: ActionSpec, rng: np.random.Generator) -> None:
-        self._moves = np.array([axis in AXES for axis in spec.axes])
+        self._moves = motions(spec)
         self._rng = rng
 
     def __call__(self, action: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from robot_rl.envs.actions import AXES
+from robot_rl.envs.actions import motions
 from robot_rl.envs.factory import Env
 from robot_rl.protocols import Policy
 from robot_rl.specs import ActionSpec
@@ -69,7 +69,7 @@ class ClumsyPolicy:
         """
         self._policy = policy
         self._progress = progress
-        self._moves = np.array([axis in AXES for axis in spec.axes])
+        self._moves = motions(spec)
         self._up = np.array([up * (axis == "z") for axis in spec.axes])
         self._seed = seed
         self._episode = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot_rl.envs.actions import AXES
+from robot_rl.envs.actions import motions
 from robot_rl.envs.factory import Env, make_demonstrator
 from robot_rl.errors import ConfigError
 from robot_rl.types import TeleopInput
@@ -70,7 +70,7 @@ class Intervener:
         self._env = simulated(env)
         self._demonstrator = make_demonstrator("scripted", self._env.task.name, self._env, seed)
         self._rng = np.random.default_rng([seed, 1])  # the demonstrator's draws begin with the same number
-        self._moves = np.array([axis in AXES for axis in self._env.env_spec.action.axes])
+        self._moves = motions(self._env.env_spec.action)
         self._own_successes = deque[bool](maxlen=self._config.memory_episodes)
         self._has_helped, self._has_succeeded = False, False
         self._now = np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot_rl.envs.actions import AXES
+from robot_rl.envs.actions import AXES, motions
 from robot_rl.envs.factory import Env
 from robot_rl.protocols import Policy
 from robot_rl.specs import ActionSpec
@@ -46,7 +46,7 @@ class LookAround:
             seed: Of where to look.
         """
         self._policy, self._low, self._high, self._grip, self._seed = policy, low, high, grip, seed
-        self._moves = np.array([axis in AXES for axis in spec.axes])
+        self._moves = motions(spec)
         self._episode = 0
         self._begin()
 

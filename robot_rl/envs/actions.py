@@ -165,6 +165,11 @@ class ActionMapper:
         return self._opening
 
 
+def motions(spec: ActionSpec) -> np.ndarray:
+    """Return which dimensions of an action move an arm, bool [A]; the others are grippers', or of foreign environments."""
+    return np.array([axis in AXES for axis in spec.axes])
+
+
 def displace(pose: Pose, delta: list[float], frame: Literal["tcp", "base"]) -> Pose:
     """Return `pose` moved by `delta` [6], m then rotation vector in rad, both along the axes of `frame`.
 

@@ -174,7 +174,7 @@ def _slots(spec: EnvSpec, part: str | None) -> dict[str, int]:
     """Return the index of each action dimension, by its name and, for the arm that is moved, by its axis."""
     names = spec.action.names
     slots = {name: index for index, name in enumerate(names)}
-    parts = [name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in AXES]
+    parts = [name.rpartition("/")[0] for name, axis in zip(names, spec.action.axes, strict=True) if axis in AXES]
     if part is not None and part not in parts:
         known = ", ".join(sorted(set(parts))) or "none"
         raise ConfigError(f"take-over part {part!r} is no arm of {spec.name!r}; its arms: {known}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,8 +35,9 @@ class DemoConfig:
             raise ConfigError(f"demo episodes {self.episodes} is negative")
 
 
-AGENTS = ("sac", "modem")
-"""What `TrainConfig.agent` can be; the fields of their settings have the same names."""
+Agent = Literal["sac", "modem"]
+AGENTS: tuple[str, ...] = get_args(Agent)
+"""The fields of their settings have the same names."""
 SEED_STEPS = {"sac": 300, "modem": 100}
 """Environment steps that a clone acts, by agent; SAC with 100 inserts later (docs/experiments/world_model_recipe.md)."""
 CLONE_STEPS = {"sac": 1500, "modem": 4000}
@@ -123,7 +124,7 @@ class TrainConfig:
     """reach, pick_lift, peg_insert, push_planar, bin_pick, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>,
     station:<file>, or package.module:factory"""
     env: EnvOptions = field(default_factory=EnvOptions)
-    agent: Literal["sac", "modem"] = "sac"
+    agent: Agent = "sac"
     """which learner: soft actor-critic, or a world model that plans"""
     sac: SACConfig = field(default_factory=SACConfig)
     modem: ModemConfig = field(default_factory=ModemConfig)
