@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import torch
-from bench_learner import seconds_per_call
-from bench_row import Row
+from bench_row import Row, seconds_per_call
 
 from robot_rl.nn.backbone import BackboneConfig, load_backbone
 

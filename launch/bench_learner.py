@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 
 import torch
-from bench_row import Row, median_seconds
+from bench_row import Row, seconds_per_call
 
 from robot_rl.agents.sac import SAC
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.data.batch import Batch
+from robot_rl.data.transfer import prefetched
 from robot_rl.nn.precision import Precision
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 
@@ -39,7 +40,14 @@ def rows() -> list[Row]:
     ]
 
 
-def updates_per_s(num_critics: int, *, with_actor: bool = True, precision: Precision = "auto") -> float:
+def updates_per_s(
+    num_critics: int,
+    *,
+    with_actor: bool = True,
+    precision: Precision = "auto",
+    device: str = "cpu",
+    is_compiled: bool = False,
+) -> float:
     """Return updates of critics (and actor and temperature) a second; 2 target critics are evaluated."""
     config = SACConfig(
         batch_size=BATCH,
@@ -49,14 +57,15 @@ def updates_per_s(num_critics: int, *, with_actor: bool = True, precision: Preci
         utd_ratio=1.0,
         critic_actor_ratio=1 if with_actor else 1_000_000,
         precision=precision,
+        compile=is_compiled,
     )
-    agent, batches = SAC(SPEC, config), one_batch()
-    return 1.0 / seconds_per_call(lambda: agent.update(batches), calls=40 if num_critics == 2 else 15)
+    agent, batches = SAC(SPEC, config, device=device), prefetched(one_batch(), device)
+    return 1.0 / seconds_per_call(lambda: agent.update(batches), calls=40 if num_critics == 2 else 15, device=device)
 
 
-def act_ms() -> float:
+def act_ms(device: str = "cpu") -> float:
     """Return ms to choose one exploring action from state."""
-    policy, obs = SAC(SPEC, SACConfig()).policy(), {"state/x": torch.zeros(STATE_DIM).numpy()}
+    policy, obs = SAC(SPEC, SACConfig(), device=device).policy(), {"state/x": torch.zeros(STATE_DIM).numpy()}
     return 1e3 * seconds_per_call(lambda: policy.act(obs, explore=True), calls=200)
 
 
@@ -81,11 +90,6 @@ def update_flops(num_critics: int, num_min_critics: int = 2) -> float:
     through_critics = num_critics * (2 * critic - critic_first)
     improvement = through_critics + 3 * actor - actor_first
     return 2.0 * BATCH * (target + regression + improvement)
-
-
-def seconds_per_call(call: Callable[[], object], calls: int, rounds: int = 5) -> float:
-    """Return the smallest of the rounds' median durations: what the machine does when nothing else runs on it."""
-    return min(median_seconds(call, calls) for _ in range(rounds))
 
 
 def one_batch() -> Iterator[Batch]:

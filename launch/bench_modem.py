@@ -6,21 +6,23 @@ from collections.abc import Iterator
 from itertools import repeat
 
 import torch
-from bench_learner import ACTION_DIM, BATCH, SPEC, STATE_DIM, seconds_per_call
-from bench_row import Row
+from bench_learner import ACTION_DIM, BATCH, SPEC, STATE_DIM
+from bench_row import Row, seconds_per_call
 
 from robot_rl.agents.modem import Modem
 from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.data.batch import Batch
+from robot_rl.data.transfer import prefetched
 
 
-def rows() -> list[Row]:
+def rows(device: str = "cpu") -> list[Row]:
     """Return the rows of the defaults: batch 256, horizon 3, state 24, action 7, threads as torch is set."""
-    agent = Modem(SPEC, ModemConfig())
-    policy, obs, batches = agent.policy(), {"state/x": torch.zeros(STATE_DIM).numpy()}, _batches(agent.config.horizon)
+    agent = Modem(SPEC, ModemConfig(), device=device)
+    policy, obs = agent.policy(), {"state/x": torch.zeros(STATE_DIM).numpy()}
+    batches = prefetched(_batches(agent.config.horizon), device)
     policy.stage.is_seeding = False
     plan = seconds_per_call(lambda: policy.act(obs, explore=True), calls=10)
-    update = seconds_per_call(lambda: agent.update(batches), calls=8)
+    update = seconds_per_call(lambda: agent.update(batches), calls=8, device=device)
     size = sum(param.numel() for param in (*agent.encoder.parameters(), *agent.model.parameters()))
     return [
         {"name": "planner/default", "value": round(1e3 * plan, 2), "unit": "ms"},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from bench_learner import seconds_per_call
-from bench_row import Row
+from bench_row import Row, seconds_per_call
 
 from robot_rl.agents.sac import SAC
 from robot_rl.agents.sac_config import SACConfig
 from robot_rl.data.batch import BatchSpec
 from robot_rl.data.replay import ReplayBuffer
+from robot_rl.data.transfer import prefetched
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 from robot_rl.types import Observation, Transition
 
@@ -27,16 +27,16 @@ NUM_DISTINCT = 32
 """Different observations among them: copying does not care, and encoding random images takes time."""
 
 
-def rows() -> list[Row]:
+def rows(device: str = "cpu") -> list[Row]:
     """Return updates a second, sampling included, and ms of an action, at the default vision settings."""
-    agent = SAC(SPEC, SACConfig(hidden_dims=(256, 256), utd_ratio=1.0, critic_actor_ratio=1))
+    agent = SAC(SPEC, SACConfig(hidden_dims=(256, 256), utd_ratio=1.0, critic_actor_ratio=1), device=device)
     observations = _observations()
     agent.networks.sight.fit_projections({key: np.stack([obs[key] for obs in observations]) for key in CAMERAS})
     replay = _filled(agent, observations)
-    batches = iter(lambda: replay.sample(agent.batch_spec), None)
+    batches = prefetched(iter(lambda: replay.sample(agent.batch_spec), None), device)
     policy = agent.policy()
     moments = iter(_observations() * 100)  # copies: a frame is encoded when it is first seen
-    update_s = seconds_per_call(lambda: agent.update(batches), 30)
+    update_s = seconds_per_call(lambda: agent.update(batches), 30, device=device)
     sample_s = seconds_per_call(lambda: replay.sample(BatchSpec(256)), 30)
     act_s = seconds_per_call(lambda: policy.act(_copy(next(moments)), explore=True), 30)
     return [

@@ -29,6 +29,7 @@ SUITES = {
     "recording": "bench_recording",
     "cockpit": "bench_cockpit",
     "loop": "bench_loop",
+    "gpu": "bench_gpu",
 }
 """Names to sibling modules with `rows() -> list[Row]`; imported when asked for."""
 PIXELS = {"learner": "bench_pixels"}
@@ -40,7 +41,7 @@ class BenchmarkConfig:
     """What to measure."""
 
     suites: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """sim, replay, learner, modem, encoder, recording, cockpit, loop; none given: all of them"""
+    """sim, replay, learner, modem, encoder, recording, cockpit, loop, gpu; none given: all but the last"""
     pixels: bool = False
     """measure the learner from two cameras instead of from state"""
     json: bool = False
@@ -55,7 +56,7 @@ class BenchmarkConfig:
 def main(config: BenchmarkConfig) -> None:
     """Measure and print."""
     rows: list[Row] = []
-    for suite in dict.fromkeys(config.suites or SUITES):
+    for suite in dict.fromkeys(config.suites or (suite for suite in SUITES if suite != "gpu")):
         module = PIXELS.get(suite, SUITES[suite]) if config.pixels else SUITES[suite]
         rows += importlib.import_module(module).rows()
     if config.json:

@@ -33,12 +33,14 @@ SPECS = {
 KEEP_STATE = ("hybrid", "two_cameras", "cameras_alone")
 
 
-def toy_modem(kind="state", *, seed=0, **settings):
-    """Return an agent that is ready for batches."""
+def toy_modem(kind="state", *, device="cpu", seed=0, **settings):
+    """Return an agent that is ready for batches; its weights are drawn on the CPU, alike for every device."""
     settings = {"keep_state": kind in KEEP_STATE} | settings
     vision = replace(VISION, encoder="frozen" if kind == "frozen" else "cnn")
-    load_backbone.cache_clear()
-    agent = Modem(SPECS[kind], replace(SMALL, vision=vision, **settings), seed=seed)
+    load_backbone.cache_clear()  # agents of one process share a backbone, and each takes it to its device
+    agent = Modem(SPECS[kind], replace(SMALL, vision=vision, **settings), seed=seed, device=device)
+    if device == "meta":
+        return agent
     rng = np.random.default_rng(0)
     agent.set_normalizer({key: rng.normal(size=(32, *STATE[key].shape)).astype(np.float32) for key in STATE})
     images = {key: rng.integers(0, 255, (8, 32, 32, 3)).astype(np.uint8) for key in agent.spec.obs if "image/" in key}

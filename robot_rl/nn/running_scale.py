@@ -19,5 +19,5 @@ class RunningScale(nn.Module):
     @torch.no_grad()
     def update(self, x: Tensor) -> None:
         """Follow the numbers `x`, of any shape."""
-        low, high = torch.quantile(x.flatten(), x.new_tensor([0.05, 0.95])).unbind()
+        low, high = torch.quantile(x.flatten(), torch.linspace(0.05, 0.95, 2, dtype=x.dtype, device=x.device)).unbind()
         self.value.lerp_((high - low).clamp_min(self.least), self.tau)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from hardware.clock import ManualClock
 from robot_rl.envs import rollout
@@ -57,6 +58,19 @@ def test_an_unknown_suite_lists_those_known():
     assert done.returncode == 2
     assert "unknown benchmark 'slim'; known: sim, replay, learner" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_suite_of_a_gpu_runs_where_there_is_one_and_asked_for_alone(script, monkeypatch, capsys):
+    if not torch.cuda.is_available():
+        done = benchmark("gpu")
+        assert done.returncode == 2
+        assert "device 'cuda' was asked for, but" in done.stderr
+    monkeypatch.setattr(script, "SUITES", {"sim": "fake_sim", "gpu": "absent"})
+    module = type(sys)("fake_sim")
+    module.rows = lambda: [{"name": "sim/a", "value": 1234.0, "unit": "ms"}]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    script.main(script.BenchmarkConfig())
+    assert "sim/a" in capsys.readouterr().out
 
 
 def test_the_table_shows_every_row_of_every_suite_asked_for(script, monkeypatch, capsys):
@@ -169,7 +183,7 @@ def test_planning_and_learning_with_a_model_are_measured_once_the_clone_has_hand
     suite = importlib.import_module("bench_modem")
     small = suite.ModemConfig(encoder_dims=(8,), hidden_dims=(8,), latent_dim=16)
     monkeypatch.setattr(suite, "ModemConfig", lambda: small)
-    monkeypatch.setattr(suite, "seconds_per_call", lambda work, calls: work() is None or 0.25)
+    monkeypatch.setattr(suite, "seconds_per_call", lambda work, calls, device=None: work() is None or 0.25)
     assert [(row["name"], row["value"], row["unit"]) for row in suite.rows()][:2] == [
         ("planner/default", 250.0, "ms"),
         ("learner/modem", 4.0, "updates/s"),

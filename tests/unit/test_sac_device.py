@@ -4,25 +4,13 @@ from itertools import repeat
 
 import pytest
 import torch
-import torch._dynamo  # before Generator is replaced: it is loaded late otherwise, and looks at the type
+import torch._dynamo
 from toy_agents import KINDS, toy_agent, toy_batch
+from unreadable import Unreadable
 
 from robot_rl.data.transfer import moved
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
-
-
-class Unreadable(torch.Generator):
-    """A generator for the device `meta`, whose tensors have no values: whoever looks at one raises."""
-
-    def __new__(cls, device="cpu"):
-        generator = super().__new__(cls, "cpu")
-        generator.where = torch.device(device)
-        return generator
-
-    @property
-    def device(self):
-        return self.where
 
 
 @EVERY_KIND
