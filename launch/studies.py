@@ -93,8 +93,6 @@ PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "mode
 NEVER_CLONED = ("tdmpc2",)
 """Of them, those that take demonstrations for experience and nothing else."""
 OURS = f"{PEG} {SHARED} --agent modem"
-NO_PLANNING = "--modem.planner.num-samples 1 --modem.planner.num-elites 1 --modem.planner.num-pi-trajs 1"
-"""What is left to choose from are the policy's mean plan and one with noise."""
 
 
 def _published(task: str, name: str) -> str:
@@ -195,9 +193,10 @@ STUDIES = {
             " has one that the default does without; modem is the published one.",
             {
                 "ours": OURS,
+                "no_planning": f"{OURS} --modem.explore-action policy --modem.eval-action policy",
+                "plans_alone": f"{OURS} --modem.explore-action planner --modem.eval-action planner",
+                "explores_by_plans": f"{OURS} --modem.explore-action planner",
                 "no_centering": f"{OURS} --modem.planner.proposal gaussian",
-                "no_planning": f"{OURS} {NO_PLANNING}",
-                "acts_by_plans": f"{OURS} --modem.eval-action planner",
                 "handover": f"{OURS} --modem.handover.end 1000",
                 "no_state": f"{OURS} --modem.no-keep-state",
                 "no_ensemble": f"{OURS} --modem.num-critics 2 --modem.num-min-critics 2",
@@ -205,6 +204,7 @@ STUDIES = {
                 "no_bc_term": f"{OURS} --modem.bc-weight 0 --modem.bc-weight-min 0",
                 "one_step_targets": f"{OURS} --modem.td-lambda 0",
                 "no_model_pretraining": f"{OURS} --modem.no-pretrain-model",
+                "no_averaging": f"{OURS} --modem.average-tau 1",
                 "modem": _published(PEG, "modem"),
             },
         ),

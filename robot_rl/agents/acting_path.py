@@ -111,13 +111,14 @@ class ModemActingPath(ActingPath):
         """Take the networks of a policy.
 
         Raises:
-            ConfigError: If the policy plans when it acts.
+            ConfigError: If the policy plans or draws when it acts.
         """
-        is_clone = policy.stage.is_seeding and policy.networks.clone is not None
-        if policy.config.eval_action != "policy" and not is_clone:
+        config, is_clone = policy.config, policy.stage.is_seeding and policy.networks.clone is not None
+        if (config.eval_action != "policy" or config.eval_sampled) and not is_clone:
+            how = "eval_sampled" if config.eval_action == "policy" else f"eval_action {config.eval_action!r}"
             raise ConfigError(
-                f"the policy acts by eval_action {policy.config.eval_action!r}, whose plans are drawn at random; only policies"
-                " trained with --modem.eval-action policy are exported. launch/deploy.py takes the run's folder as it is"
+                f"the policy acts by {how}, which draws at random; only policies trained with --modem.eval-action policy"
+                " --modem.no-eval-sampled are exported. launch/deploy.py takes the run's folder as it is"
             )
         state, views = policy.networks.state, policy.networks.view_keys
         super().__init__(policy, [*(() if state is None else state.keys), *views])

@@ -23,7 +23,9 @@ MIN_SAMPLES = 16
 """Fewer plans than this are no search."""
 
 
-def fit_budget(planner: Planner, model: WorldModel, now: Callable[[], float] = time.perf_counter) -> float:
+def fit_budget(
+    planner: Planner, model: WorldModel, now: Callable[[], float] = time.perf_counter, *, compares: bool = False
+) -> float:
     """Lower the planner's iterations, then its samples, until a plan takes no longer than `within_s`; return what it takes, s.
 
     Nothing is changed, and nothing measured, where `within_s` is 0.
@@ -32,6 +34,7 @@ def fit_budget(planner: Planner, model: WorldModel, now: Callable[[], float] = t
         planner: Its config is replaced by one that meets the deadline.
         model: That plans are scored by.
         now: A clock, s.
+        compares: A plan is also compared with the policy's action before it counts as ready.
 
     Raises:
         ConfigError: If even the smallest budget takes too long, or the first does and `if_late` is refuse.
@@ -42,7 +45,7 @@ def fit_budget(planner: Planner, model: WorldModel, now: Callable[[], float] = t
     taken = 0.0
     for config in _budgets(wanted):
         planner.config = config
-        taken = _plan_seconds(planner, model, now)
+        taken = _plan_seconds(planner, model, now, compares)
         if taken <= wanted.within_s:
             if config != wanted:
                 log.warning("plans have %s instead of %s, to be ready in %g s", _size(config), _size(wanted), wanted.within_s)
@@ -69,14 +72,17 @@ def _budgets(config: PlannerConfig) -> Iterator[PlannerConfig]:
         yield config
 
 
-def _plan_seconds(planner: Planner, model: WorldModel, now: Callable[[], float]) -> float:
+def _plan_seconds(planner: Planner, model: WorldModel, now: Callable[[], float], compares: bool) -> float:
     device = planner.last_mean.device
     z = torch.full((model.sizes.z_dim,), 1.0 / model.sizes.simnorm_dim, device=device)
     generator = torch.Generator(device).manual_seed(0)
     durations: list[float] = []
     for _ in range(NUM_MEASURED + 1):
         started = now()
-        planner.plan(model, z, 0.5, generator, explore=False).action.cpu()  # waits for the device
+        plan = planner.plan(model, z, 0.5, generator, explore=False)
+        plan.action.cpu()  # waits for the device
+        if compares:
+            planner.all_prefer(model, z, plan.actions, plan.action)
         durations.append(now() - started)
     planner.begin_episode()
     return statistics.median(durations[1:])

@@ -17,6 +17,7 @@ from robot_rl.nn.blocks import Activation
 from robot_rl.nn.precision import Precision
 from robot_rl.nn.vision_config import VisionConfig
 
+Actor = Literal["planner", "policy", "unanimous"]
 MAX_HORIZON = 100
 _POSITIVE = (
     "lr", "encoder_lr_scale", "grad_clip", "tau", "rho", "utd_ratio", "clone_std", "scale_tau", "scale_least", "average_tau",
@@ -113,8 +114,12 @@ class ModemConfig:
     """who acts while exploring: the cloned policy or the planner"""
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     """how plans are made"""
-    eval_action: Literal["planner", "policy"] = "planner"
+    explore_action: Actor = "planner"
+    """who acts while exploring; unanimous: the planner where all critics expect more of its plan, else the policy"""
+    eval_action: Actor = "planner"
     """who acts when measured or deployed"""
+    eval_sampled: bool = False
+    """draw actions then too, as while exploring: what means are stuck in, noise leaves"""
     vision: VisionConfig = field(default_factory=VisionConfig)
     """how cameras are seen; nothing without them"""
     precision: Precision = "auto"

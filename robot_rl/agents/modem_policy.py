@@ -80,13 +80,21 @@ class ModemPolicy:
         if networks.clone is not None and is_clones_turn:
             mean, log_std = networks.clone(inputs)
             return self._sampled(mean, log_std, explore).cpu().numpy()
-        if explore or self.config.eval_action == "planner":
-            return self._planned(inputs, explore).cpu().numpy()
-        return self._sampled(*networks.react(inputs), explore).cpu().numpy()
+        return self._learned(inputs, explore).cpu().numpy()
 
-    def _planned(self, inputs: Inputs, explore: bool) -> Tensor:
-        z = self.networks.encoder(inputs)[0]
-        return self.planner.plan(self.networks.model, z, self.stage.prior_weight, self.generator, explore=explore).action
+    def _learned(self, inputs: Inputs, explore: bool) -> Tensor:
+        """Return the action [A] of planner or policy, whoever acts."""
+        config, networks = self.config, self.networks
+        who, draws = (config.explore_action, True) if explore else (config.eval_action, config.eval_sampled)
+        if who == "policy":
+            return self._sampled(*networks.react(inputs), draws)
+        z = networks.encoder(inputs)[0]
+        plan = self.planner.plan(networks.model, z, self.stage.prior_weight, self.generator, explore=draws)
+        if who == "unanimous":
+            mean, log_std = networks.react(inputs)
+            if not self.planner.all_prefer(networks.model, z, plan.actions, self._sampled(mean, log_std, explore=False)):
+                return self._sampled(mean, log_std, draws)
+        return plan.action
 
     def _sampled(self, mean: Tensor, log_std: Tensor, explore: bool) -> Tensor:
         """Return an action [A] of a policy that says [1, A] each."""
@@ -109,7 +117,9 @@ class ModemPolicy:
         Raises:
             ConfigError: If that cannot be.
         """
-        return fit_budget(self.planner, self.networks.model)
+        return fit_budget(
+            self.planner, self.networks.model, compares="unanimous" in (self.config.explore_action, self.config.eval_action)
+        )
 
     def frozen_copy(self, seed: int) -> ModemPolicy:
         """Return a policy with its own weights and its own randomness, computing in float32."""

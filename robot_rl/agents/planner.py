@@ -32,6 +32,20 @@ class Plan:
     """scalar, of the policy's best own plan; minus infinity if there was none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What the model expects of S plans of H steps."""
+
+    before: Tensor
+    """[H * S, Z], the latents that the steps start from."""
+    alive: Tensor
+    """[H, S], discounted probability that the task has not ended before a step."""
+    reward: Tensor
+    """[S], of all steps."""
+    end_value: Tensor
+    """[N, S], of what follows them, as each critic sees it."""
+
+
 class Planner:
     """Remembers the last plan of an episode, and starts the next from it."""
 
@@ -87,6 +101,30 @@ class Planner:
         config, (horizon, num_plans, _) = self.config, plans.shape
         if num_plans == 0:
             return plans.new_zeros(0)
+        outlook = self._outlook(model, z, plans)
+        score = outlook.reward + outlook.end_value.mean(0)
+        if config.pessimism == 0.0 or model.sizes.num_critics == 1:
+            return score
+        doubt = outlook.end_value.std(0)
+        if config.pessimism_at == "horizon":
+            steps = model.values(outlook.before, plans.flatten(0, 1)).std(0).view(horizon, num_plans)
+            doubt = doubt + (steps * outlook.alive).sum(0)
+        return score - config.pessimism * doubt
+
+    @torch.no_grad()
+    def all_prefer(self, model: WorldModel, z: Tensor, plan: Tensor, action: Tensor) -> bool:
+        """Return whether every critic expects more of `plan` [H, A] from `z` [Z] than of `action` [A] and then the policy."""
+        own, latent = [action], z[None]
+        for _ in plan[1:]:
+            latent = model.next(latent, own[-1][None])
+            own.append(self.snap(torch.tanh(model.policy(latent)[0][0]))[0])
+        outlook = self._outlook(model, z, torch.stack([plan, torch.stack(own)], dim=1))
+        planned, reactive = (outlook.reward + outlook.end_value).unbind(1)  # [N] each
+        return bool((planned > reactive).all())
+
+    def _outlook(self, model: WorldModel, z: Tensor, plans: Tensor) -> _Outlook:
+        """Return what the model expects of plans [H, S, A] from `z` [Z]."""
+        horizon, num_plans, _ = plans.shape
         z = z.expand(num_plans, -1)
         latents = [z]
         for action in plans:
@@ -98,15 +136,8 @@ class Planner:
         powers = self.discount ** torch.arange(horizon + 1, device=z.device)[:, None]
         alive = torch.cat([torch.ones_like(goes_on[:1]), goes_on]) * powers  # [H + 1, S]
         at_end = model.by_critic(torch.tanh(model.policy(z)[0]), shift=1)  # no critic judges its own actor where there are more
-        end_value = model.values(z, self.snap(at_end))  # [N, S]
-        score = (reward * alive[:-1]).sum(0) + end_value.mean(0) * alive[-1]
-        if config.pessimism == 0.0 or model.sizes.num_critics == 1:
-            return score
-        doubt = end_value.std(0) * alive[-1]
-        if config.pessimism_at == "horizon":
-            steps = model.values(before, plans.flatten(0, 1)).std(0).view(horizon, num_plans)
-            doubt = doubt + (steps * alive[:-1]).sum(0)
-        return score - config.pessimism * doubt
+        end_value = model.values(z, self.snap(at_end))
+        return _Outlook(before, alive[:-1], (reward * alive[:-1]).sum(0), end_value * alive[-1])
 
     def _policy_plans(self, model: WorldModel, z: Tensor, generator: torch.Generator) -> Tensor:
         """Return what the actors would do from `z`, [H, P, A]: the first of each by its means, the others sampled."""

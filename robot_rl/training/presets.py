@@ -54,7 +54,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=INSERT,
-            modem=replace(MODEL, fine_scale=10.0),
+            modem=replace(MODEL, fine_scale=10.0, explore_action="unanimous", eval_action="unanimous", eval_sampled=True),
         ),
     ),
     "push_planar": (

@@ -65,8 +65,13 @@ def test_a_short_number_type_is_left_before_exporting():
 def test_what_is_random_is_not_exported():
     with pytest.raises(ConfigError, match="eval_action 'sample', which is random"):
         acting_path(toy_policy(eval_action="sample"))
-    with pytest.raises(ConfigError, match="eval_action 'planner', whose plans are drawn at random"):
-        acting_path(toy_modem_policy(eval_action="planner"))
+    for settings, how in (
+        ({"eval_action": "planner"}, "eval_action 'planner'"),
+        ({"eval_action": "unanimous"}, "eval_action 'unanimous'"),
+        ({"eval_sampled": True}, "eval_sampled"),
+    ):
+        with pytest.raises(ConfigError, match=f"acts by {how}, which draws at random"):
+            acting_path(toy_modem_policy(**settings))
 
 
 @pytest.mark.filterwarnings("ignore")

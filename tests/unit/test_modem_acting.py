@@ -59,6 +59,41 @@ def test_the_clone_acts_until_something_was_learned_from_acting_and_then_as_the_
     assert (acts_of(agent, obs, explore=True)[:, 0] < 0.4).mean() > 0.9
 
 
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_plan_that_not_all_critics_prefer_leaves_acting_to_the_policy(agreed, monkeypatch):
+    agent, obs = cloned_high(eval_action="unanimous", average_tau=0.5)
+    torch.nn.init.constant_(agent.networks.average.actor.head_bias, 1.0)
+    agent.env_steps = 1
+    compared = []
+
+    def all_prefer(_planner, _model, z, plan, action):
+        compared.append((z, plan, action))
+        return agreed
+
+    monkeypatch.setattr("robot_rl.agents.planner.Planner.all_prefer", all_prefer)
+    acted = acts_of(agent, obs, explore=False, count=5)
+    assert (acted[:, 0] < 0.4).all() == agreed
+    for index, (z, plan, action) in enumerate(compared):
+        assert z.shape == (agent.model.sizes.z_dim,)
+        assert np.array_equal(acted[index], (plan[0] if agreed else action).numpy())
+    exploring = acts_of(agent, obs, explore=True, count=5)
+    assert len(compared) == 5  # exploring, plans act unasked
+    assert (exploring[:, 0] < 0.4).all()
+
+
+@pytest.mark.parametrize("who", ["planner", "policy", "unanimous"])
+def test_measured_actions_are_drawn_only_if_asked_for(who):
+    agents = {drawn: cloned_high(eval_action=who, explore_action=who, eval_sampled=drawn) for drawn in (False, True)}
+    spread = {}
+    for drawn, (agent, obs) in agents.items():
+        assert acts_of(agent, obs, explore=False, count=10)[:, 0].std() == 0.0  # the clone's mean
+        agent.env_steps = 1
+        spread[drawn] = acts_of(agent, obs, explore=False)[:, 0].std()
+        spread["exploring"] = acts_of(agent, obs, explore=True)[:, 0].std()
+    assert spread[True] > 1.5 * spread[False]
+    assert spread[True] == pytest.approx(spread["exploring"], rel=0.5)
+
+
 def test_who_is_drawn_acts_for_the_episode_or_for_a_step():
     for by, num_kinds in (("episode", 1), ("step", 2)):
         agent, obs = cloned_high(handover=HandoverConfig(end=100, by=by))

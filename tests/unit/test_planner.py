@@ -51,6 +51,26 @@ def test_a_pessimist_does_not_go_where_critics_disagree():
     assert -0.1 + 0.2 * float(shy.actions[0]) <= 0.03
 
 
+def test_all_prefer_a_plan_only_where_every_critic_expects_more_of_it_than_of_the_policy():
+    by, forward, standing = planner(horizon=2), torch.ones(2, 1), torch.zeros(2, 1)
+    here, left = torch.tensor([-0.1]), torch.tensor([-0.6])
+    assert by.all_prefer(Line(), here, forward, standing[0])
+    assert not by.all_prefer(Line(), here, standing, forward[0])
+    begun = torch.tensor([[0.5], [0.0]])
+    assert by.all_prefer(Line(), here, begun, 0.8 * begun[0])
+    assert not by.all_prefer(Line(policy_action=0.999), here, begun, 0.8 * begun[0])  # which goes on
+    assert not by.all_prefer(Line(), here, standing, standing[0])  # as good is no reason
+    doubtful = Line(doubt=5.0, num_critics=3)  # right of zero
+    assert not by.all_prefer(doubtful, here, forward, standing[0])
+    assert by.all_prefer(doubtful, left, forward, standing[0])
+
+
+def test_what_all_prefer_is_worth_nothing_after_the_end():
+    forward, standing = torch.ones(2, 1), torch.zeros(1)
+    assert planner(horizon=2).all_prefer(Line(ends_beyond=0.0), torch.tensor([-0.1]), forward, standing)
+    assert not planner(horizon=2).all_prefer(Line(target=-0.6, ends_beyond=0.5), torch.tensor([-0.1]), forward, standing)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_planning_improves_on_the_policy_and_never_loses_to_it(seed):
     poor = plan(Line(policy_action=-0.5), seed=seed)
