@@ -82,24 +82,26 @@ HIL_SERL = (
 )
 """HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
 
-SHARED = (
-    "--demos.episodes 10 --env-steps 1000 --warm-start.clone-steps 4000"
-    " --evaluation.every 50 --evaluation.no-sampled --evaluation.videos 0"
-)
+TEN = "--demos.episodes 10 --warm-start.clone-steps 4000 --evaluation.no-sampled --evaluation.videos 0"
+SHARED = f"{TEN} --env-steps 1000 --evaluation.every 50"
 """What all agents of `second_agent` are given; NO_CLONING after it counts."""
 SECOND_AGENT_TASKS = ("pick_lift", "peg_insert", "push_planar", "bin_pick")
 PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "modem_v2": ModemConfig.modem_v2()}
 """World models as published; without mirror images, turning and self-imitation, which are ours."""
 NEVER_CLONED = ("tdmpc2",)
 """Of them, those that take demonstrations for experience and nothing else."""
-OURS = f"{PEG} {SHARED} --agent modem"
+SOON = f"{TEN} --env-steps 600"
+"""Ablations: it is at the start that they differ."""
+OURS = f"{PEG} {SOON} --evaluation.every 100 --agent modem"
+RARELY = "--evaluation.every 300 --evaluation.final-episodes 20"
+"""For plans that take a third of a second."""
 
 
-def _published(task: str, name: str) -> str:
+def _published(task: str, name: str, budget: str = SHARED) -> str:
     changes = settings("modem", PUBLISHED[name], PRESETS[task][1].modem)
     start = f"{NO_CLONING} " if name in NEVER_CLONED else ""
     unturned = "--no-turn " if PRESETS[task][1].turn else ""
-    return f"{task} {SHARED} --agent modem --mirror {unturned}--no-self-imitation {start}{changes}"
+    return f"{task} {budget} --agent modem --mirror {unturned}--no-self-imitation {start}{changes}"
 
 
 def _agents(task: str) -> dict[str, str]:
@@ -205,7 +207,7 @@ STUDIES = {
                 "one_step_targets": f"{OURS} --modem.td-lambda 0",
                 "no_model_pretraining": f"{OURS} --modem.no-pretrain-model",
                 "no_averaging": f"{OURS} --modem.average-tau 1",
-                "modem": _published(PEG, "modem"),
+                "modem": _published(PEG, "modem", f"{SOON} {RARELY}"),
             },
         ),
     )

@@ -67,7 +67,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             turn=True,
             env_steps=5000,
             sac=SACConfig.from_demonstrations(),
-            modem=MODEL,
+            modem=replace(MODEL, discount=0.98, explore_action="policy"),  # further away, and plans stand still
         ),
     ),
     "bin_pick": (
