@@ -235,7 +235,8 @@ class FrankaRobot:
         try:
             import franky
         except ImportError as error:
-            raise DeviceError(f"franka needs franky-control: pip install 'robot-rl[franka]' ({error})") from error
+            hint = "pip install -c constraints.txt -e '.[franka]'"
+            raise DeviceError(f"franka needs franky-control: {hint} ({error})") from error
         self._franky = franky
         config = franky.RealtimeConfig.Enforce if self._realtime == "enforce" else franky.RealtimeConfig.Ignore
         torque, force = self._thresholds

@@ -195,7 +195,7 @@ class _MetaWorld(gym.Wrapper):
 
 def _missing(name: str, package: str, extra: str, error: ImportError) -> str:
     """Return what to tell when a suite's package cannot be imported."""
-    return f"{name} needs {package} ({error}); install it: pip install -e '.[{extra}]'"
+    return f"{name} needs {package} ({error}); install it: pip install -c constraints.txt -e '.[{extra}]'"
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -17,4 +17,5 @@ def need(module: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ConfigError(f'{purpose} needs {module.partition(".")[0]}: pip install "robot-rl[formats]" ({error})') from error
+        package = module.partition(".")[0]
+        raise ConfigError(f"{purpose} needs {package} ({error}): pip install -c constraints.txt -e '.[formats]'") from error

@@ -31,7 +31,7 @@ _PROVIDERS = (
     _Provider(
         ("AdroitHand", "AntMaze", "Fetch", "FrankaKitchen", "Hand", "PointMaze"),
         "gymnasium_robotics",
-        "-e '.[gymnasium-robotics]'",
+        "-c constraints.txt -e '.[gymnasium-robotics]'",
         note="gymnasium-robotics 1.4's Fetch, Hand and FrankaKitchen need mujoco<=3.11",
     ),
     _Provider(("Panda",), "panda_gym", "panda-gym"),

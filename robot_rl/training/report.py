@@ -77,6 +77,7 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
     return {
         "task": config.task,
         "agent": config.agent,
+        "regrasp": config.evaluation_env.regrasp,
         "seed": config.seed,
         "env_steps": counters.env_steps,
         "wall_s": counters.evaluations[-1].wall_s,

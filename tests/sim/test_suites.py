@@ -103,7 +103,7 @@ def test_dmc_unlimited_controls_are_refused():
 )
 def test_a_missing_package_is_named_with_its_pip_line(make, module, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ConfigError, match=rf"pip install -e '\.\[{extra}\]'"):
+    with pytest.raises(ConfigError, match=rf"pip install -c constraints.txt -e '\.\[{extra}\]'"):
         make("cartpole-swingup", DENSE)
 
 

@@ -302,7 +302,7 @@ def test_an_unknown_id_lists_close_ones():
 
 def test_a_missing_package_is_named_with_its_pip_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "gymnasium_robotics", None)
-    with pytest.raises(ConfigError, match=r"gymnasium_robotics.*pip install -e '\.\[gymnasium-robotics\]'"):
+    with pytest.raises(ConfigError, match=r"gymnasium_robotics.*pip install -c constraints.txt -e '\.\[gymnasium-robotics\]'"):
         make("AdroitHandJuggle-v1", EnvOptions())
 
 
