@@ -82,19 +82,25 @@ HIL_SERL = (
 )
 """HIL-SERL's agent (`SACConfig.hil_serl`), which also learns from demonstrations but does not clone them."""
 
-TEN = "--demos.episodes 10 --warm-start.clone-steps 4000 --evaluation.no-sampled --evaluation.videos 0"
-SHARED = f"{TEN} --env-steps 1000 --evaluation.every 50"
+
+def _ten_demonstrations(env_steps: int, every: int) -> str:
+    return (
+        f"--demos.episodes 10 --env-steps {env_steps} --warm-start.clone-steps 4000"
+        f" --evaluation.every {every} --evaluation.no-sampled --evaluation.videos 0"
+    )
+
+
+SHARED = _ten_demonstrations(1000, every=50)
 """What all agents of `second_agent` are given; NO_CLONING after it counts."""
 SECOND_AGENT_TASKS = ("pick_lift", "peg_insert", "push_planar", "bin_pick")
 PUBLISHED = {"tdmpc2": ModemConfig.tdmpc2(), "modem": ModemConfig.modem(), "modem_v2": ModemConfig.modem_v2()}
 """World models as published; without mirror images, turning and self-imitation, which are ours."""
 NEVER_CLONED = ("tdmpc2",)
 """Of them, those that take demonstrations for experience and nothing else."""
-SOON = f"{TEN} --env-steps 600"
-"""Ablations: it is at the start that they differ."""
-OURS = f"{PEG} {SOON} --evaluation.every 100 --agent modem"
-RARELY = "--evaluation.every 300 --evaluation.final-episodes 20"
-"""For plans that take a third of a second."""
+OURS = f"{PEG} {_ten_demonstrations(600, every=100)} --agent modem"
+"""For ablations: it is at the start that they differ."""
+RARELY = f"{_ten_demonstrations(600, every=600)} --evaluation.episodes 10 --evaluation.final-episodes 20"
+"""The same for plans that take half a second."""
 
 
 def _published(task: str, name: str, budget: str = SHARED) -> str:
@@ -207,7 +213,7 @@ STUDIES = {
                 "one_step_targets": f"{OURS} --modem.td-lambda 0",
                 "no_model_pretraining": f"{OURS} --modem.no-pretrain-model",
                 "no_averaging": f"{OURS} --modem.average-tau 1",
-                "modem": _published(PEG, "modem", f"{SOON} {RARELY}"),
+                "modem": _published(PEG, "modem", RARELY),
             },
         ),
     )
