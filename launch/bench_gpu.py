@@ -16,6 +16,8 @@ DEVICE = "cuda"
 def rows() -> list[Row]:
     """Return the rows of the suites learner, learner --pixels and modem, measured on the device, as `gpu/...`.
 
+    Sampling from replay, and what a step takes there, are the host's. Memory is the most that all of them together took.
+
     Raises:
         ConfigError: If there is no CUDA device.
     """

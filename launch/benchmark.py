@@ -1,4 +1,4 @@
-"""Measure this machine: simulation, replay, learner, recording, cockpit, control loop.
+"""Measure this machine: simulation, replay, learners, recording, cockpit, control loop, a GPU.
 
 python launch/benchmark.py sim
 python launch/benchmark.py replay learner --json

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from robot_rl.agents.bundle import SavedPolicy
 from robot_rl.agents.bundle import load_policy as load_saved
+from robot_rl.agents.modem_policy import ModemPolicy
 from robot_rl.data.spec_json import check_same_spec
 from robot_rl.envs.factory import Env, make_env
 from robot_rl.envs.intervention import STOPPED
@@ -106,7 +107,8 @@ def describe(config: EvaluateConfig, train_config: TrainConfig, policy: SavedPol
         "task": train_config.task,
         "policy": config.policy,
         "policy_version": policy.version,
-        "sampled": config.sample,
+        "eval_action": policy.config.eval_action,
+        "sampled": config.sample or (isinstance(policy, ModemPolicy) and policy.config.eval_sampled),
         "regrasp": measured_in(config, train_config).regrasp,
         "seed": config.seed,
         "success": result.success,

@@ -97,7 +97,7 @@ def safety_section(by_variant: Mapping[str, Sequence[Record]]) -> str:
     if not rows:
         return ""
     about = (
-        "Mean actions in the final evaluations: peaks are the largest of all seeds, the rest means over seeds. In violation is"
+        "Final evaluations: peaks are the largest of all seeds, the rest means over seeds. In violation is"
         " the share of steps in which force, place or speed was beyond its bound"
         " ([safety.md](../safety.md#what-is-measured-of-every-policy)); the clone's is that on the same starts, and while"
         " training that of all training episodes."

@@ -56,7 +56,7 @@ def fit_budget(
     raise ConfigError(
         f"a plan of {_size(smallest)} takes {taken:.3f} s on {planner.last_mean.device}, and planner within_s is "
         f"{wanted.within_s:g} s; plan less, make hidden_dims or num_critics smaller, slow the control rate, or let the policy "
-        "act without planning: eval_action policy"
+        "act without planning: explore_action policy and eval_action policy"
     )
 
 

@@ -17,7 +17,7 @@ from robot_rl.nn.blocks import Activation
 from robot_rl.nn.precision import Precision
 from robot_rl.nn.vision_config import VisionConfig
 
-Actor = Literal["planner", "policy", "unanimous"]
+WhoActs = Literal["planner", "policy", "unanimous"]
 MAX_HORIZON = 100
 _POSITIVE = (
     "lr", "encoder_lr_scale", "grad_clip", "tau", "rho", "utd_ratio", "clone_std", "scale_tau", "scale_least", "average_tau",
@@ -101,7 +101,7 @@ class ModemConfig:
     average_tau: float = 1.0
     """share by which the policy that is measured and deployed follows what is learned, at each update; 1: it is the same"""
     constraint_weight: float = 0.0
-    """weight of staying near the actions that were executed, the planner's, in the policy's loss (after TD-M(PC)^2 and Newt)"""
+    """weight of staying near the actions that were executed in the policy's loss (after TD-M(PC)^2 and Newt)"""
     pretrain_model: bool = True
     """learn the whole model from the demonstrations while cloning; otherwise encoder and policy only"""
     clone_std: float = 0.2
@@ -111,15 +111,15 @@ class ModemConfig:
     fine_scale: float = 0.0
     """magnification of a second view of poses about zero, for tasks of less than a millimetre; 0: none"""
     handover: HandoverConfig = field(default_factory=HandoverConfig)
-    """who acts while exploring: the cloned policy or the planner"""
+    """who acts while exploring: the cloned policy, or what was learned since (`explore_action`)"""
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     """how plans are made"""
-    explore_action: Actor = "planner"
+    explore_action: WhoActs = "planner"
     """who acts while exploring; unanimous: the planner where all critics expect more of its plan, else the policy"""
-    eval_action: Actor = "planner"
+    eval_action: WhoActs = "planner"
     """who acts when measured or deployed"""
     eval_sampled: bool = False
-    """draw actions then too, as while exploring: what means are stuck in, noise leaves"""
+    """draw measured and deployed actions as exploring ones are: an elite plan with noise, or a sample of the policy"""
     vision: VisionConfig = field(default_factory=VisionConfig)
     """how cameras are seen; nothing without them"""
     precision: Precision = "auto"

@@ -36,13 +36,13 @@ class Stage:
     is_seeding: bool = True
     """nothing has been learned from acting yet: where there is a clone, it acts"""
     planner_share: float = 1.0
-    """probability that the planner acts while exploring, instead of the clone"""
+    """probability that what was learned acts while exploring (`explore_action`), instead of the clone"""
     prior_weight: float = 1.0
     """of the policy in what plans are drawn around"""
 
 
 class ModemPolicy:
-    """Plans, or acts by the clone; their owner says whether the networks still learn."""
+    """Plans, reacts, or acts by the clone; their owner says whether the networks still learn."""
 
     def __init__(
         self,
@@ -70,8 +70,8 @@ class ModemPolicy:
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
         """Return an action float32 [A] in [-1, 1].
 
-        Exploring, the planner or the clone acts, as the stage says; measured or deployed, whom `eval_action` names. Before
-        anything was learned from acting it is the clone in any case, if there is one.
+        Exploring, the clone acts or whom `explore_action` names, as the stage says; measured or deployed, whom `eval_action`
+        names. Before anything was learned from acting it is the clone in any case, if there is one.
         """
         networks = self.networks
         looked = {key: value.to(self._device)[None] for key, value in networks.sight.look(obs).items()}
@@ -114,12 +114,15 @@ class ModemPolicy:
     def meet_deadline(self) -> float:
         """Plan no more than is ready within `planner.within_s` on this device; return the s that one takes (`fit_budget`).
 
+        Nothing is measured, and 0 returned, where no plan is made.
+
         Raises:
             ConfigError: If that cannot be.
         """
-        return fit_budget(
-            self.planner, self.networks.model, compares="unanimous" in (self.config.explore_action, self.config.eval_action)
-        )
+        who = {self.config.explore_action, self.config.eval_action}
+        if who == {"policy"}:
+            return 0.0
+        return fit_budget(self.planner, self.networks.model, compares="unanimous" in who)
 
     def frozen_copy(self, seed: int) -> ModemPolicy:
         """Return a policy with its own weights and its own randomness, computing in float32."""
@@ -149,7 +152,7 @@ class ModemPolicy:
         """Read what `save` wrote.
 
         Raises:
-            ConfigError: If the folder holds no policy of this kind.
+            ConfigError: If the folder holds no policy of this kind, or its plans are late on this device (`meet_deadline`).
         """
         about, weights = read_policy_file(folder, device)
         if about.get("kind") != KIND:
@@ -160,4 +163,6 @@ class ModemPolicy:
             networks.keep_clone()
         networks.to(device).load_state_dict(weights)
         generator = torch.Generator(device).manual_seed(seed)
-        return cls(spec, config, networks.requires_grad_(False), generator, about["version"], Stage(**about["stage"]))
+        policy = cls(spec, config, networks.requires_grad_(False), generator, about["version"], Stage(**about["stage"]))
+        policy.meet_deadline()
+        return policy

@@ -113,7 +113,10 @@ class Planner:
 
     @torch.no_grad()
     def all_prefer(self, model: WorldModel, z: Tensor, plan: Tensor, action: Tensor) -> bool:
-        """Return whether every critic expects more of `plan` [H, A] from `z` [Z] than of `action` [A] and then the policy."""
+        """Return whether every critic expects more of `plan` [H, A] from `z` [Z] than of `action` [A] and then the actor.
+
+        That is the newest first actor, also where `action` is an averaged one's. Noise comes after this judgement.
+        """
         own, latent = [action], z[None]
         for _ in plan[1:]:
             latent = model.next(latent, own[-1][None])

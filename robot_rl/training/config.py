@@ -178,6 +178,13 @@ class TrainConfig:
         return replace(self.env, viewer=False, regrasp=self.env.regrasp or self.evaluation.regrasp)
 
     @property
+    def measures_sampled(self) -> bool:
+        """Whether actions are also measured as they are while exploring: not where they are drawn so anyway."""
+        modem = self.modem
+        is_same = self.agent == "modem" and modem.eval_sampled and modem.eval_action == modem.explore_action
+        return self.evaluation.sampled and not is_same
+
+    @property
     def seed_steps(self) -> int:
         """Environment steps that the clone acts before learning starts."""
         own = self.warm_start.env_steps

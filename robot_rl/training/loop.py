@@ -292,10 +292,10 @@ class Trainer:
     # Measuring
 
     def _evaluate(self) -> None:
-        """Measure mean and, unless told otherwise, sampled actions on the same starts."""
+        """Measure the policy and, where the configuration says so, its exploring actions on the same starts."""
         policy, env, episodes, seed = self.agent.policy(), self.eval_env, self.config.evaluation.episodes, self.config.seed
         greedy = evaluate(env, policy, episodes, seed)
-        sampled = evaluate(env, policy, episodes, seed, explore=True) if self.config.evaluation.sampled else None
+        sampled = evaluate(env, policy, episodes, seed, explore=True) if self.config.measures_sampled else None
         row = EvaluationRow.of(
             self.counters.env_steps, self.counters.wall_s, greedy, sampled,
             intervention_rate=self._recent.intervention_rate or 0.0, human_steps=self.counters.human_steps,

@@ -63,7 +63,7 @@ def measure_final(trainer: Trainer, demonstrator: Policy | None) -> FinalResults
     agent, clone = trainer.agent.policy(), trainer.clone_policy()
     return FinalResults(
         agent=measure(agent),
-        agent_sampled=measure(agent, explore=True) if config.evaluation.sampled else None,
+        agent_sampled=measure(agent, explore=True) if config.measures_sampled else None,
         clone=None if clone is None else measure(clone),
         demonstrator=None if demonstrator is None else measure(demonstrator),
     )
@@ -78,6 +78,8 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "task": config.task,
         "agent": config.agent,
         "regrasp": config.evaluation_env.regrasp,
+        "eval_action": config.modem.eval_action if config.agent == "modem" else config.sac.eval_action,
+        "eval_sampled": config.agent == "modem" and config.modem.eval_sampled,
         "seed": config.seed,
         "env_steps": counters.env_steps,
         "wall_s": counters.evaluations[-1].wall_s,

@@ -9,6 +9,7 @@ from toy_modem import RUN, toy_modem
 from toy_run import toy_trainer
 
 from robot_rl.agents.budget import fit_budget
+from robot_rl.agents.modem_policy import ModemPolicy
 from robot_rl.agents.planner import Planner
 from robot_rl.agents.planner_config import PlannerConfig
 from robot_rl.errors import ConfigError
@@ -60,6 +61,30 @@ def test_iterations_go_first_and_samples_then(caplog):
 def test_one_that_cannot_be_met_is_refused_with_what_would_help(settings, samples):
     with pytest.raises(ConfigError, match=rf"{samples} samples.* takes .* within_s is 0.001 s; plan less"):
         fitted(within_s=1e-3, **settings)
+
+
+def test_comparing_a_plan_with_the_policy_counts_too():
+    model = Line()
+    config = PlannerConfig(num_samples=8, num_elites=2, num_pi_trajs=2, num_iterations=1, within_s=10.0)
+    planner = Planner(config, 0.9, 1, torch.device("cpu"), lambda action: action.clamp(-1.0, 1.0))
+    alone, compared = (fit_budget(planner, model, Work(model), compares=compares) for compares in (False, True))
+    assert compared == pytest.approx(alone + 1e-3 * 2 * config.horizon)
+
+
+@pytest.mark.parametrize(
+    ("explore_action", "eval_action", "compared"),
+    [("policy", "policy", None), ("planner", "policy", False), ("policy", "unanimous", True), ("unanimous", "planner", True)],
+)
+def test_only_those_who_plan_have_a_deadline_wherever_they_are_loaded(
+    tmp_path, monkeypatch, explore_action, eval_action, compared
+):
+    asked = []
+    monkeypatch.setattr("robot_rl.agents.modem_policy.fit_budget", lambda *_, compares: asked.append(compares) or 0.25)
+    agent = toy_modem(explore_action=explore_action, eval_action=eval_action)
+    assert agent.meet_deadline() == (0.0 if compared is None else 0.25)
+    agent.policy().save(tmp_path)
+    ModemPolicy.load(tmp_path)
+    assert asked == ([] if compared is None else [compared, compared])
 
 
 def test_copies_of_a_policy_keep_to_the_budget():

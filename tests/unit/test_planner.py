@@ -65,8 +65,17 @@ def test_all_prefer_a_plan_only_where_every_critic_expects_more_of_it_than_of_th
     assert by.all_prefer(doubtful, left, forward, standing[0])
 
 
+def test_what_all_prefer_pays_on_the_way_too():
+    by, here = planner(horizon=2), torch.tensor([0.5])
+    there_and_back = torch.tensor([[1.0], [-1.0]])  # past the target at 0.6, and where standing ends too
+    assert not by.all_prefer(Line(target=0.5), here, there_and_back, torch.zeros(1))
+    assert by.all_prefer(Line(target=0.7), here, there_and_back, torch.zeros(1))
+
+
 def test_what_all_prefer_is_worth_nothing_after_the_end():
     forward, standing = torch.ones(2, 1), torch.zeros(1)
+    ending = Line(target=-0.6, ends_beyond=0.5)  # further away, but then it costs no more
+    assert planner(horizon=1).all_prefer(ending, torch.tensor([0.49]), forward[:1], standing)
     assert planner(horizon=2).all_prefer(Line(ends_beyond=0.0), torch.tensor([-0.1]), forward, standing)
     assert not planner(horizon=2).all_prefer(Line(target=-0.6, ends_beyond=0.5), torch.tensor([-0.1]), forward, standing)
 

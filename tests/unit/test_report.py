@@ -6,6 +6,7 @@ import pytest
 from toy_env import Blind, Point, Straight
 from toy_run import CONFIG, WITHOUT_DEMOS, toy_trainer
 
+from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.data.rows import RowLayout
 from robot_rl.envs.exertion import Exertion
 from robot_rl.training.counters import EvaluationRow
@@ -50,11 +51,20 @@ def test_sampled_actions_are_left_out_where_the_evaluations_leave_them_out(tmp_p
     assert summarize(trainer, final)["success_sampled"] is None
 
 
+def test_sampled_actions_are_left_out_where_measured_ones_are_drawn_alike():
+    drawn = replace(CONFIG, agent="modem", modem=ModemConfig(eval_sampled=True))
+    assert not drawn.measures_sampled
+    assert replace(drawn, agent="sac").measures_sampled
+    assert replace(drawn, modem=ModemConfig(eval_sampled=True, eval_action="policy")).measures_sampled
+    assert replace(drawn, modem=ModemConfig()).measures_sampled
+
+
 def test_the_summary_has_what_readers_expect(trainer):
     final = measure_final(trainer, Straight(0))
     summary = summarize(trainer, final)
     assert not REQUIRED - set(summary)
     assert (summary["task"], summary["agent"], summary["seed"]) == ("toy_env:make", "sac", 0)
+    assert (summary["regrasp"], summary["eval_action"], summary["eval_sampled"]) == (False, "mean", False)
     assert (summary["env_steps"], summary["demos"], summary["updates"]) == (50, 3, 40)
     assert set(summary["success"]) == {"k", "n", "low", "high"}
     assert summary["success"]["n"] == 3
