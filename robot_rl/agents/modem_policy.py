@@ -59,12 +59,12 @@ class ModemPolicy:
         self._device = generator.device
         self.snap = Snap(spec, self._device)
         self.planner = Planner(config.planner, config.discount, spec.action.dim, self._device, self.snap)
-        self._planner_drives: bool | None = None
+        self._learned_drives: bool | None = None
 
     def begin_episode(self) -> None:
         """Forget the last plan, and who acted."""
         self.planner.begin_episode()
-        self._planner_drives = None
+        self._learned_drives = None
 
     @torch.inference_mode()
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
@@ -76,7 +76,7 @@ class ModemPolicy:
         networks = self.networks
         looked = {key: value.to(self._device)[None] for key, value in networks.sight.look(obs).items()}
         inputs = networks.inputs(looked)
-        is_clones_turn = self.stage.is_seeding or (explore and not self._is_planners_turn())
+        is_clones_turn = self.stage.is_seeding or (explore and not self._is_learned_turn())
         if networks.clone is not None and is_clones_turn:
             mean, log_std = networks.clone(inputs)
             return self._sampled(mean, log_std, explore).cpu().numpy()
@@ -102,14 +102,14 @@ class ModemPolicy:
             mean = mean + log_std.exp() * torch.randn(mean.shape, generator=self.generator, device=self._device)
         return self.snap(torch.tanh(mean))[0]
 
-    def _is_planners_turn(self) -> bool:
+    def _is_learned_turn(self) -> bool:
         """Draw who acts now, or find who was drawn at the episode's first step."""
         share = self.stage.planner_share
         if share >= 1.0 or self.networks.clone is None:
             return True
-        if self._planner_drives is None or self.config.handover.by == "step":
-            self._planner_drives = bool(torch.rand((), generator=self.generator, device=self._device) < share)
-        return self._planner_drives
+        if self._learned_drives is None or self.config.handover.by == "step":
+            self._learned_drives = bool(torch.rand((), generator=self.generator, device=self._device) < share)
+        return self._learned_drives
 
     def meet_deadline(self) -> float:
         """Plan no more than is ready within `planner.within_s` on this device; return the s that one takes (`fit_budget`).

@@ -78,7 +78,7 @@ def summarize(trainer: Trainer, final: FinalResults) -> dict[str, Any]:
         "task": config.task,
         "agent": config.agent,
         "regrasp": config.evaluation_env.regrasp,
-        "eval_action": config.modem.eval_action if config.agent == "modem" else config.sac.eval_action,
+        "eval_action": getattr(config, config.agent).eval_action,
         "eval_sampled": config.agent == "modem" and config.modem.eval_sampled,
         "seed": config.seed,
         "env_steps": counters.env_steps,

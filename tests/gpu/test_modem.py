@@ -6,6 +6,7 @@ from itertools import count, repeat
 import numpy as np
 import pytest
 import torch
+from on_cuda import draw_on_the_cpu, never_waiting
 from toy_modem import RUN, SPECS, toy_modem, toy_obs, toy_windows
 from toy_run import toy_trainer
 
@@ -16,17 +17,6 @@ from robot_rl.training.loop import POLICY
 pytestmark = pytest.mark.gpu
 EVERY_KIND = pytest.mark.parametrize("kind", sorted(SPECS))
 CUDA = torch.device("cuda")
-
-
-def draw_on_the_cpu(agent, monkeypatch):
-    """Let the agent take its random numbers from a CPU generator, so that they are the same on every device."""
-    generator, config = torch.Generator().manual_seed(1), agent.config
-    device = agent.generator.device
-    monkeypatch.setattr(agent, "_noise", lambda shape: torch.randn(shape, generator=generator).to(device))
-    chosen = iter([torch.randperm(config.num_critics, generator=generator)[: config.num_min_critics] for _ in range(16)])
-    monkeypatch.setattr(agent, "_draw_members", lambda: next(chosen).to(device))
-    for augmentation in ("random_shift", "hide_places"):
-        monkeypatch.setattr(f"robot_rl.agents.augmented.{augmentation}", lambda view, amount, generator: view)
 
 
 @EVERY_KIND
@@ -47,11 +37,8 @@ def test_an_update_never_waits_for_the_device(kind, precision):
     batches = prefetched((toy_windows(agent, seed) for seed in count()), "cuda")
     for _ in range(3):
         agent.update(batches)  # libraries are loaded and memory is taken at first
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with never_waiting():
         agent.update(batches)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("who", ["planner", "policy", "unanimous"])

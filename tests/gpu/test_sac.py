@@ -5,6 +5,7 @@ from itertools import count, repeat
 
 import pytest
 import torch
+from on_cuda import draw_on_the_cpu, never_waiting
 from toy_agents import KINDS, toy_agent, toy_batch
 
 from robot_rl.agents.sac import SAC, Transitions
@@ -14,17 +15,6 @@ from robot_rl.nn.actor_critic import Inputs
 pytestmark = pytest.mark.gpu
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 CUDA = torch.device("cuda")
-
-
-def draw_on_the_cpu(agent: SAC, monkeypatch) -> None:
-    """Let the agent take its random numbers from a CPU generator, so that they are the same on every device."""
-    generator, config = torch.Generator().manual_seed(1), agent.config
-    monkeypatch.setattr(agent, "_noise", lambda like: torch.randn(like.shape, generator=generator).to(like.device))
-    chosen = [torch.randperm(config.num_critics, generator=generator)[: config.num_min_critics] for _ in range(8)]
-    draws = iter(chosen)
-    monkeypatch.setattr(agent, "_draw_members", lambda: next(draws).to(agent.generator.device))
-    for augmentation in ("random_shift", "hide_places"):
-        monkeypatch.setattr(f"robot_rl.agents.augmented.{augmentation}", lambda view, amount, generator: view)
 
 
 def assert_same_gradients(found: SAC, expected: SAC) -> None:
@@ -66,11 +56,8 @@ def test_an_update_never_waits_for_the_device(kind, precision):
     batches = prefetched((toy_batch(agent, seed) for seed in count()), "cuda")
     for _ in range(3):
         agent.update(batches)  # libraries are loaded and memory is taken at first
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with never_waiting():
         agent.update(batches)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 @EVERY_KIND

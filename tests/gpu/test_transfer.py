@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 import torch
+from on_cuda import never_waiting
 from toy_agents import toy_agent, toy_batch
 
 from robot_rl.data.batch import Batch
@@ -51,11 +52,8 @@ def test_the_host_does_not_wait():
     agent = toy_agent("frozen", "cuda")
     batches = prefetched((toy_batch(agent, seed) for seed in count()), "cuda")
     next(batches)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with never_waiting():
         assert next(batches).action.is_cuda
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_mirrored_there_is_mirrored_here():
