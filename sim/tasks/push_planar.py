@@ -13,6 +13,7 @@ from robot_rl.envs.actions import ActionConfig
 from robot_rl.envs.factory import Env
 from robot_rl.envs.observations import ObservationConfig
 from robot_rl.envs.options import EnvOptions
+from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from robot_rl.types import Observation
@@ -28,6 +29,10 @@ RADIUS, HALF_HEIGHT = 0.03, 0.015
 """m, of the puck."""
 FINGERS = 0.012
 """m, from the tcp to the side of the closed fingers."""
+BEHIND = RADIUS + FINGERS + 0.012
+"""m, from the puck's middle to the tcp before it pushes."""
+ROOM = 0.02
+"""m, at least from there to the border of the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class PushPlanarConfig:
     spread_m: float = 0.08
     """the mark is within +- this of the middle, in x and y"""
     distance_m: tuple[float, float] = (0.08, 0.14)
-    """the puck lies so far from the mark, in any direction"""
+    """the puck lies so far from the mark, in any direction that leaves room for the hand behind it"""
     start_spread_m: float = 0.04
     """the tcp starts within +- this of above the middle"""
     tolerance_m: float = 0.015
@@ -98,12 +103,26 @@ class PushPlanar(Task):
         """Draw the mark, the puck at some distance from it, and the arm's start."""
         spread, start = self.config.spread_m, self.config.start_spread_m
         mark = random_pose(rng, self._middle, (spread, spread, 0.0), 0.0).position
-        angle, distance = rng.uniform(-math.pi, math.pi), rng.uniform(*self.config.distance_m)
-        aside = np.array([math.cos(angle), math.sin(angle), 0.0]) * distance
+        aside = self._draw_aside(mark, rng)
         upright = np.array([1.0, 0.0, 0.0, 0.0])
         place_body(physics, "mark", Pose(mark + np.array([0.0, 0.0, 0.0005]), upright))
         place_body(physics, "puck", Pose(mark + aside + np.array([0.0, 0.0, HALF_HEIGHT]), upright))
         return random_pose(rng, self._start, (start, start, 0.02), 0.0)
+
+    def _draw_aside(self, mark: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw the way from mark to puck [3], m, such that the hand finds room behind the puck: else nobody could push it."""
+        low, high = np.array(self.scene.workspace_low) + ROOM, np.array(self.scene.workspace_high) - ROOM
+        for _ in range(1000):
+            angle, distance = rng.uniform(-math.pi, math.pi), rng.uniform(*self.config.distance_m)
+            away = np.array([math.cos(angle), math.sin(angle), 0.0])
+            behind = (mark + (distance + BEHIND) * away)[:2]
+            if np.all(behind >= low[:2]) and np.all(behind <= high[:2]):
+                return distance * away
+        raise ConfigError(
+            f"push_planar: no puck {self.config.distance_m} m from a mark at {mark[:2].round(3).tolist()} leaves the hand room "
+            f"behind it in a workspace of {self.scene.workspace_low} to {self.scene.workspace_high} m; "
+            "lower distance_m or spread_m"
+        )
 
     def is_success(self, physics: Physics) -> bool:
         """The puck is on the mark, wherever the fingers are."""
@@ -179,4 +198,4 @@ def _see(obs: Observation, aim: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     puck, mark = obs["state/puck/position"].astype(float), obs["state/mark/position"].astype(float) + aim
     way = (mark - puck) * np.array([1.0, 1.0, 0.0])
     along = way / max(float(np.linalg.norm(way)), 1e-6)
-    return puck, puck - (RADIUS + FINGERS + 0.012) * along, along
+    return puck, puck - BEHIND * along, along

@@ -284,6 +284,23 @@ def test_the_puck_must_be_on_the_mark():
             assert env.task.is_success(env.physics) == success
 
 
+def test_the_hand_has_room_behind_the_puck_wherever_it_lies():
+    env = push_planar.make(EnvOptions())
+    low, high = np.array(env.task.scene.workspace_low[:2]), np.array(env.task.scene.workspace_high[:2])
+    for seed in range(100):
+        env.reset(seed=seed)
+        puck, mark = (env.physics.body_pose(name).position[:2] for name in ("puck", "mark"))
+        behind = puck + 0.05 * (puck - mark) / np.linalg.norm(puck - mark)
+        assert (low + 0.02 <= behind).all()
+        assert (behind <= high - 0.02).all()
+
+
+def test_a_puck_that_can_have_no_room_behind_it_is_refused():
+    env = push_planar.make(EnvOptions(), push_planar.PushPlanarConfig(distance_m=(0.5, 0.6)))
+    with pytest.raises(ConfigError, match=r"\(0.5, 0.6\).*lower distance_m"):
+        env.reset(seed=0)
+
+
 def test_the_puck_is_seen_upright_however_it_has_turned():
     env = push_planar.make(EnvOptions())
     env.reset(seed=0)
