@@ -208,7 +208,7 @@ STUDIES = {
                 "handover": f"{OURS} --modem.handover.end 1000",
                 "no_state": f"{OURS} --modem.no-keep-state",
                 "no_ensemble": f"{OURS} --modem.num-critics 2 --modem.num-min-critics 2",
-                "no_pessimism": f"{OURS} --modem.planner.pessimism 0",
+                "pessimism": f"{OURS} --modem.planner.pessimism 3",
                 "no_bc_term": f"{OURS} --modem.bc-weight 0 --modem.bc-weight-min 0",
                 "one_step_targets": f"{OURS} --modem.td-lambda 0",
                 "no_model_pretraining": f"{OURS} --modem.no-pretrain-model",

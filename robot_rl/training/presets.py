@@ -20,6 +20,14 @@ LIFT = replace(
 )
 INSERT = replace(SACConfig.from_demonstrations(), target_entropy=-6.0, fine_scale=10.0)
 MODEL = ModemConfig.from_demonstrations()
+INSERT_MODEL = replace(
+    MODEL,
+    fine_scale=10.0,
+    explore_action="unanimous",  # plans alone stand still; every critic is asked, so plans need not doubt as well
+    eval_action="unanimous",
+    eval_sampled=True,
+    planner=replace(MODEL.planner, pessimism=0.0),
+)
 LIFT_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 # Its own grasps are off by centimetres, and would teach that. Cubes are seen from everywhere, which takes longer to learn.
@@ -54,7 +62,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=INSERT,
-            modem=replace(MODEL, fine_scale=10.0, explore_action="unanimous", eval_action="unanimous", eval_sampled=True),
+            modem=INSERT_MODEL,
         ),
     ),
     "push_planar": (
