@@ -28,7 +28,8 @@ INSERT_MODEL = replace(
     eval_sampled=True,
     planner=replace(MODEL.planner, pessimism=0.0),
 )
-LIFT_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
+PICK_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
+LIFT_MODEL = replace(PICK_MODEL, bc_weight_min=3.0)  # let go altogether, it unlearns lifting after 850 steps
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 # Its own grasps are off by centimetres, and would teach that. Cubes are seen from everywhere, which takes longer to learn.
 TELLS_GRASP = replace(TELLS_GOAL, goal=GoalConfig(steps=1500, refit_every=0))
@@ -51,7 +52,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=3000,
             sac=LIFT,
-            modem=replace(LIFT_MODEL, bc_weight_min=3.0),  # let go altogether, it unlearns lifting after 850 steps
+            modem=LIFT_MODEL,
             evaluation=EvaluationConfig(every=250),
         ),
     ),
@@ -86,7 +87,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=5000,
             sac=LIFT,
-            modem=LIFT_MODEL,
+            modem=PICK_MODEL,
         ),
     ),
     "pick_lift_pixels": (
@@ -105,7 +106,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
                 bc_halving_steps=200,
                 bc_weight_min=1.0,
             ),
-            modem=replace(MODEL, vision=TELLS_GRASP),
+            modem=replace(LIFT_MODEL, vision=TELLS_GRASP),
             # Learning with it, one seed of three unlearned everything (docs/experiments/pixels.md).
             evaluation=EvaluationConfig(every=500, regrasp=True),
         ),
@@ -119,7 +120,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             mirror=("x", "y"),
             env_steps=3000,
             sac=replace(INSERT, vision=TELLS_GOAL),
-            modem=replace(MODEL, fine_scale=10.0, vision=TELLS_GOAL),
+            modem=replace(INSERT_MODEL, vision=TELLS_GOAL),
             evaluation=EvaluationConfig(every=500),
         ),
     ),
