@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studies import Study, StudyRun
+from studies import StudyRun
 
 from robot_rl.atomic_file import write_json
 from robot_rl.csv_table import write_rows
 from robot_rl.errors import RunError
-from robot_rl.runs import ENVIRONMENT, EVALUATIONS, RunFolder
+from robot_rl.plain import differences, to_plain
+from robot_rl.runs import CONFIG, ENVIRONMENT, EVALUATIONS, RunFolder
+from robot_rl.training.config import config_from_json
 from robot_rl.training.curves import Curve, read_curve
+
+log = logging.getLogger("experiments")
 
 SUMMARY = "summary.json"
 
@@ -52,6 +58,7 @@ def keep_record(run: StudyRun, finished: RunFolder, docs: Path) -> None:
     folder = folder_of(run, docs)
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / EVALUATIONS, finished.evaluations())
+    write_json(folder / CONFIG, finished.config)
     known = _read_json(folder / SUMMARY) if (folder / SUMMARY).exists() else {}
     write_json(
         folder / SUMMARY,
@@ -66,14 +73,33 @@ def keep_record(run: StudyRun, finished: RunFolder, docs: Path) -> None:
     )
 
 
-def read_records(study: Study, docs: Path) -> list[Record]:
-    """Return the records of a study's runs, those that exist and were made by the command that the study has now."""
-    return [
-        Record(run, curve=read_curve(folder), **values)
-        for run in study.runs()
-        if (folder := folder_of(run, docs)).joinpath(SUMMARY).exists()
-        and (values := _read_json(folder / SUMMARY)).get("command") == command_of(run)
-    ]
+def read_records(planned: Mapping[StudyRun, Mapping[str, Any]], docs: Path) -> list[Record]:
+    """Return the records of planned runs, those that exist and were made with the settings that the run has now.
+
+    What is left out for its settings is told in the log: a preset that changed, say, under the same command.
+    """
+    records: list[Record] = []
+    for run, settings in planned.items():
+        folder = folder_of(run, docs)
+        if not (folder / SUMMARY).exists():
+            continue
+        values = _read_json(folder / SUMMARY)
+        if outdated := _outdated(run, settings, folder, values):
+            log.warning("left out %s, a record of other settings: %s", folder, outdated)
+        else:
+            records.append(Record(run, curve=read_curve(folder), **values))
+    return records
+
+
+def _outdated(run: StudyRun, settings: Mapping[str, Any], folder: Path, values: Mapping[str, Any]) -> str:
+    """Return in what a record differs from its run as it would be now. Early records hold the command only."""
+    if not (folder / CONFIG).exists():
+        return "" if values.get("command") == command_of(run) else f"it was made by {values.get('command')}"
+    try:
+        made = config_from_json(_read_json(folder / CONFIG))  # what did not exist then has its default
+    except RunError as error:
+        return str(error)
+    return "; ".join(differences(to_plain(made), settings).values())
 
 
 def cpu_model() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from experiment_aggregate import ByTask, aggregate_section, by_method, safety_section, shared_tasks, steps_to_good
 from experiment_cells import NONE, mean, median, number, percent, success, table
 from experiment_record import Record, command_of, read_records
-from studies import Study
+from studies import Study, StudyRun
 
 from robot_rl.atomic_file import write_text
 from robot_rl.training.aggregate_curves import aggregate, plot_aggregate
@@ -30,9 +30,9 @@ UNAIDED = (
 )
 
 
-def write_page(study: Study, docs: Path) -> None:
-    """Write `<study>.md` and `<study>.png`; without a single record, nothing."""
-    records = read_records(study, docs)
+def write_page(study: Study, planned: Mapping[StudyRun, Mapping[str, Any]], docs: Path) -> None:
+    """Write `<study>.md` and `<study>.png` of the study's `planned` runs; without a single record, nothing."""
+    records = read_records(planned, docs)
     if not records:
         return
     by_variant = {name: [record for record in records if record.run.variant == name] for name in study.variants}

@@ -116,7 +116,7 @@ def report(study: Study, planned: Plan, config: ExperimentsConfig) -> list[str]:
                 keep_record(run, RunFolder.open(folder), config.docs)
         except RunError as error:
             failures.append(str(error))
-    write_page(study, config.docs)
+    write_page(study, planned, config.docs)
     return failures
 
 

@@ -201,7 +201,7 @@ STUDIES = {
             " has one that the default does without; modem is the published one.",
             {
                 "ours": OURS,
-                "no_planning": f"{OURS} --modem.explore-action policy --modem.eval-action policy",
+                "no_planning": f"{OURS} --modem.explore-action policy",
                 "plans_alone": f"{OURS} --modem.explore-action planner --modem.eval-action planner",
                 "explores_by_plans": f"{OURS} --modem.explore-action planner",
                 "no_centering": f"{OURS} --modem.planner.proposal gaussian",

@@ -23,10 +23,8 @@ MODEL = ModemConfig.from_demonstrations()
 INSERT_MODEL = replace(
     MODEL,
     fine_scale=10.0,
-    explore_action="unanimous",  # plans alone stand still; every critic is asked, so plans need not doubt as well
-    eval_action="unanimous",
-    eval_sampled=True,
-    planner=replace(MODEL.planner, pessimism=0.0),
+    explore_action="unanimous",  # plans alone stand still
+    planner=replace(MODEL.planner, pessimism=0.0),  # every critic is asked, so plans need not doubt as well
 )
 PICK_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
 LIFT_MODEL = replace(PICK_MODEL, bc_weight_min=3.0)  # let go altogether, it unlearns lifting after 850 steps

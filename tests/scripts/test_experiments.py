@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -71,8 +72,8 @@ class Trainings:
 
 def test_every_study_is_made_of_settings_that_exist(script):
     for study in script.STUDIES.values():
-        for run in study.runs()[: len(study.variants)]:  # one seed of each
-            assert script.configuration(run).seed == run.seed
+        planned = script.plan(replace(study, seeds=study.seeds[:1]))  # raises if two variants are the same
+        assert [settings["seed"] for settings in planned.values()] == [study.seeds[0]] * len(study.variants)
 
 
 def test_published_agents_are_told_whole_on_the_command_line(script):
@@ -236,8 +237,33 @@ def test_pages_are_made_again_from_what_the_repository_keeps(script, study, conf
 def test_what_is_kept_of_a_run_is_small(script, study, config):
     repeat(script, study, config, Trainings(script))
     files = [path for path in (config.docs / "data").rglob("*") if path.is_file()]
-    assert len(files) == 8
+    assert len(files) == 12
     assert all(path.stat().st_size < 10_000 for path in files)
+
+
+def test_a_record_of_other_settings_is_left_out_though_its_command_is_the_same(script, study, config, caplog):
+    """A preset changed, say."""
+    repeat(script, study, config, Trainings(script))
+    shutil.rmtree(config.runs)
+    kept = config.docs / "data" / "tiny" / "fast-seed1" / "config.json"
+    kept.write_text(kept.read_text().replace('"discount": 0.', '"discount": 0.1', 1))
+    repeat(script, study, script.ExperimentsConfig(runs=config.runs, docs=config.docs, report_only=True))
+    assert "**1 of 4 runs are missing.**" in (config.docs / "tiny.md").read_text()
+    assert "fast-seed1, a record of other settings: " in caplog.text
+    assert "discount is 0.1" in caplog.text
+
+
+def test_a_record_may_lack_settings_that_came_later_and_an_early_one_all_of_them(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    shutil.rmtree(config.runs)
+    page = (config.docs / "tiny.md").read_text()
+    path = config.docs / "data" / "tiny" / "fast-seed0" / "config.json"
+    values = json.loads(path.read_text())
+    del values["turn"]
+    path.write_text(json.dumps(values))
+    (config.docs / "data" / "tiny" / "plain-seed0" / "config.json").unlink()
+    repeat(script, study, script.ExperimentsConfig(runs=config.runs, docs=config.docs, report_only=True))
+    assert (config.docs / "tiny.md").read_text() == page
 
 
 def test_what_is_not_a_record_is_left_alone(script, study, config):
