@@ -26,6 +26,12 @@ INSERT_MODEL = replace(
     explore_action="unanimous",  # plans alone stand still
     planner=replace(MODEL.planner, pessimism=0.0),  # every critic is asked, so plans need not doubt as well
 )
+PUSH_MODEL = replace(
+    MODEL,
+    discount=0.98,  # success is further away
+    explore_action="policy",  # plans stand still
+    bc_weight_min=3.0,  # let go altogether, it unlearns pushing after 2,000 steps, for 1,500
+)
 PICK_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
 LIFT_MODEL = replace(PICK_MODEL, bc_weight_min=3.0)  # let go altogether, it unlearns lifting after 850 steps
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
@@ -74,7 +80,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             turn=True,
             env_steps=5000,
             sac=SACConfig.from_demonstrations(),
-            modem=replace(MODEL, discount=0.98, explore_action="policy"),  # further away, and plans stand still
+            modem=PUSH_MODEL,
         ),
     ),
     "bin_pick": (

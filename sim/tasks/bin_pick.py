@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -12,6 +12,7 @@ import numpy as np
 from robot_rl.envs.factory import Env
 from robot_rl.envs.observations import ObservationConfig
 from robot_rl.envs.options import EnvOptions
+from robot_rl.errors import ConfigError
 from robot_rl.geometry import Pose
 from robot_rl.protocols import Policy, Tracker
 from sim.env import SimEnv, simulated
@@ -82,18 +83,25 @@ class BinPick(PickLift):
 
     def arrange(self, physics: Physics, rng: np.random.Generator) -> Pose:
         """Draw the cubes one by one, each away from those before, and the arm's start."""
-        spread = self._bin - MARGIN
         placed: list[np.ndarray] = []
         for name in ("cube", *self._others):
-            pose = random_pose(rng, self._middle, (spread, spread, 0.0), math.pi)
-            for _ in range(1000):
-                if all(math.dist(pose.position.tolist(), other.tolist()) >= self._gap for other in placed):
-                    break
-                pose = random_pose(rng, self._middle, (spread, spread, 0.0), math.pi)
+            pose = self._draw_apart(placed, rng)
             placed.append(pose.position)
             place_body(physics, name, pose)
         start = self.config.start_spread_m
         return random_pose(rng, self._start, (start, start, start), 0.0)
+
+    def _draw_apart(self, placed: Sequence[np.ndarray], rng: np.random.Generator) -> Pose:
+        """Draw where a cube lies, away from those that are placed. Raises ConfigError if there is no room."""
+        spread = self._bin - MARGIN
+        for _ in range(1000):
+            pose = random_pose(rng, self._middle, (spread, spread, 0.0), math.pi)
+            if all(math.dist(pose.position.tolist(), other.tolist()) >= self._gap for other in placed):
+                return pose
+        raise ConfigError(
+            f"bin_pick: no place for cube {len(placed) + 1} of {len(self._others) + 1} at gap_m {self._gap:g} from the others "
+            f"in a bin of bin_m {self._bin:g}; lower num_others or gap_m"
+        )
 
 
 def make(options: EnvOptions, config: BinPickConfig | None = None) -> SimEnv:

@@ -66,6 +66,16 @@ class PushPlanarConfig:
     human: PushHuman = field(default_factory=PushHuman)
     """the scripted demonstrator"""
 
+    def __post_init__(self) -> None:
+        nearest, farthest = self.distance_m
+        if not 0.0 < self.tolerance_m < nearest <= farthest < math.inf:
+            raise ConfigError(
+                f"push_planar tolerance_m {self.tolerance_m:g} and distance_m {self.distance_m} must be 0 < tolerance_m < "
+                "nearest <= farthest: a puck that starts on its mark needs no push"
+            )
+        if not 0.0 <= self.spread_m < math.inf:
+            raise ConfigError(f"push_planar spread_m {self.spread_m:g} must be a length, 0 m or more")
+
 
 class PushPlanar(Task):
     """A puck of 6 cm and 150 g, and a mark of the same size. The hand keeps its orientation, and its fingers are closed."""
@@ -79,6 +89,18 @@ class PushPlanar(Task):
         self.config = config
         self._middle = tool_pose((0.5, 0.0, 0.0))
         self._start = tool_pose((0.5, 0.0, 0.10))
+        low, high = (np.array(corner[:2]) for corner in (self.scene.workspace_low, self.scene.workspace_high))
+        middle = self._middle.position[:2]
+        self._reach = np.minimum(middle - low, high - middle) - ROOM  # of the hand, from the middle
+        if config.spread_m > self._reach.min():
+            raise ConfigError(
+                f"push_planar spread_m {config.spread_m:g} puts marks beyond {self._reach.min():g} m from the middle"
+            )
+        if config.distance_m[1] + BEHIND >= self._reach.max():
+            raise ConfigError(
+                f"push_planar distance_m {config.distance_m} leaves the hand no room behind the puck in any direction; "
+                f"farthest: below {self._reach.max() - BEHIND:.3f} m"
+            )
 
     def add_objects(self, spec: mujoco.MjSpec) -> None:
         """Add puck and mark."""
@@ -110,19 +132,13 @@ class PushPlanar(Task):
         return random_pose(rng, self._start, (start, start, 0.02), 0.0)
 
     def _draw_aside(self, mark: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw the way from mark to puck [3], m, such that the hand finds room behind the puck: else nobody could push it."""
-        low, high = np.array(self.scene.workspace_low) + ROOM, np.array(self.scene.workspace_high) - ROOM
-        for _ in range(1000):
+        """Draw the way from mark to puck [3], m, with room for the hand behind the puck: else nobody could push it straight."""
+        while True:  # some direction has room for every distance: `__init__` has seen to that
             angle, distance = rng.uniform(-math.pi, math.pi), rng.uniform(*self.config.distance_m)
             away = np.array([math.cos(angle), math.sin(angle), 0.0])
             behind = (mark + (distance + BEHIND) * away)[:2]
-            if np.all(behind >= low[:2]) and np.all(behind <= high[:2]):
+            if np.all(np.abs(behind - self._middle.position[:2]) <= self._reach):
                 return distance * away
-        raise ConfigError(
-            f"push_planar: no puck {self.config.distance_m} m from a mark at {mark[:2].round(3).tolist()} leaves the hand room "
-            f"behind it in a workspace of {self.scene.workspace_low} to {self.scene.workspace_high} m; "
-            "lower distance_m or spread_m"
-        )
 
     def is_success(self, physics: Physics) -> bool:
         """The puck is on the mark, wherever the fingers are."""

@@ -284,21 +284,44 @@ def test_the_puck_must_be_on_the_mark():
             assert env.task.is_success(env.physics) == success
 
 
-def test_the_hand_has_room_behind_the_puck_wherever_it_lies():
+def test_the_hand_has_room_behind_the_puck_which_lies_near_and_far_and_all_around():
     env = push_planar.make(EnvOptions())
     low, high = np.array(env.task.scene.workspace_low[:2]), np.array(env.task.scene.workspace_high[:2])
+    distances, angles = [], []
     for seed in range(100):
         env.reset(seed=seed)
         puck, mark = (env.physics.body_pose(name).position[:2] for name in ("puck", "mark"))
-        behind = puck + 0.05 * (puck - mark) / np.linalg.norm(puck - mark)
-        assert (low + 0.02 <= behind).all()
-        assert (behind <= high - 0.02).all()
+        away = puck - mark
+        distances.append(float(np.linalg.norm(away)))
+        angles.append(math.atan2(away[1], away[0]))
+        behind = puck + push_planar.BEHIND * away / distances[-1]
+        assert (low + push_planar.ROOM <= behind).all()
+        assert (behind <= high - push_planar.ROOM).all()
+    assert min(distances) == pytest.approx(0.08, abs=0.004)
+    assert max(distances) == pytest.approx(0.14, abs=0.004)
+    assert len({math.floor(4 * angle / math.pi) for angle in angles}) == 8  # every octant
 
 
-def test_a_puck_that_can_have_no_room_behind_it_is_refused():
-    env = push_planar.make(EnvOptions(), push_planar.PushPlanarConfig(distance_m=(0.5, 0.6)))
-    with pytest.raises(ConfigError, match=r"\(0.5, 0.6\).*lower distance_m"):
-        env.reset(seed=0)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"distance_m": (0.14, 0.08)}, "nearest <= farthest"),
+        ({"distance_m": (0.0, 0.1)}, "needs no push"),
+        ({"distance_m": (0.1, math.nan)}, "nearest <= farthest"),
+        ({"distance_m": (0.1, 0.3)}, "no room behind the puck in any direction; farthest: below 0.226 m"),
+        ({"spread_m": 0.45}, "spread_m 0.45 puts marks beyond 0.18 m from the middle"),
+        ({"spread_m": math.nan}, "spread_m nan must be a length"),
+    ],
+)
+def test_pucks_that_could_not_be_pushed_are_refused_before_an_episode_begins(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        push_planar.make(EnvOptions(), push_planar.PushPlanarConfig(**settings))
+
+
+def test_marks_and_pucks_go_as_far_as_they_may():
+    env = push_planar.make(EnvOptions(), push_planar.PushPlanarConfig(spread_m=0.17, distance_m=(0.22, 0.225)))
+    for seed in range(10):
+        env.reset(seed=seed)
 
 
 def test_the_puck_is_seen_upright_however_it_has_turned():
@@ -306,6 +329,12 @@ def test_the_puck_is_seen_upright_however_it_has_turned():
     env.reset(seed=0)
     place_body(env.physics, "puck", Pose.of((0.5, 0.1, 0.015), (0.0, 0.0, 1.0)))
     assert np.allclose(env.trackers["puck"].read().quaternion, [0.0, 1.0, 0.0, 0.0])
+
+
+def test_a_bin_that_is_too_full_is_refused():
+    env = bin_pick.make(EnvOptions(), bin_pick.BinPickConfig(num_others=40))
+    with pytest.raises(ConfigError, match=r"no place for cube \d+ of 41 at gap_m .*lower num_others or gap_m"):
+        env.reset(seed=0)
 
 
 def test_cubes_of_the_bin_lie_apart_and_the_nearest_other_is_seen():
