@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from studies import Study, StudyRun
 from robot_rl.atomic_file import write_text
 from robot_rl.training.aggregate_curves import aggregate, plot_aggregate
 from robot_rl.training.curves import plot_success
+
+log = logging.getLogger("experiments")
 
 BANDS = "Bands are Wilson 95% intervals of all seeds' evaluation episodes; thin lines are single seeds."
 AGGREGATE_BANDS = (
@@ -41,7 +44,9 @@ def write_page(study: Study, planned: Mapping[StudyRun, Mapping[str, Any]], docs
     pictures = _draw_tasks(study, methods, docs) if len(study_tasks(study)) > 1 else _draw_variants(study, by_variant, docs)
     sections = [_head(study, records, pictures), aggregate_section(methods), _overview(by_variant), safety_section(by_variant)]
     sections += [_variant(name, runs) for name, runs in by_variant.items()]
-    write_text(docs / f"{study.name}.md", "\n\n".join(section for section in sections if section) + "\n")
+    page = docs / f"{study.name}.md"
+    write_text(page, "\n\n".join(section for section in sections if section) + "\n")
+    log.info("%s tells of %d of %d runs", page, len(records), len(planned))
 
 
 def study_tasks(study: Study) -> list[str]:
