@@ -27,7 +27,7 @@ EXIT_INTERRUPTED = 130
 """What shells report of a program that Ctrl-C ended."""
 EXIT_BROKEN_PIPE = 141
 """And of one whose reader has gone."""
-OURS = ("robot_rl", "hardware", "sim", "demos", "demonstrations", "reward_model")
+OURS = ("robot_rl", "hardware", "sim", "demos", "demonstrations", "experiments", "reward_model")
 """Loggers that people want to hear more than warnings of."""
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """Errors of the operating system that are about where the user let us write."""

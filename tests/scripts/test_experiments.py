@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from toy_script import run_script
 
 from robot_rl.agents.modem_config import ModemConfig
 from robot_rl.agents.sac_config import SACConfig
@@ -340,6 +341,15 @@ def test_a_stopped_run_goes_on(script, study, config, monkeypatch):
     with pytest.raises(RunError, match="status 130"):
         script.start_training(run, folder)
     assert commands == [["--resume", str(folder)]]
+
+
+def test_the_script_tells_what_it_wrote(tmp_path):
+    kept = Path("data") / "peg_insert"
+    shutil.copytree(LAUNCH.parent / "docs" / "experiments" / kept, tmp_path / kept)
+    where = ("--docs", tmp_path, "--runs", tmp_path / "runs")
+    done = run_script("experiments", "peg_insert", "--report-only", *where, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path / 'peg_insert.md'} tells of 3 of 3 runs" in done.stdout
 
 
 def test_unknown_study_lists_what_exists(script):
