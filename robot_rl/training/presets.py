@@ -23,13 +23,13 @@ MODEL = ModemConfig.from_demonstrations()
 INSERT_MODEL = replace(
     MODEL,
     fine_scale=10.0,
-    explore_action="unanimous",  # plans alone stand still
+    explore_action="unanimous",  # plans alone that doubt stand still
     planner=replace(MODEL.planner, pessimism=0.0),  # every critic is asked, so plans need not doubt as well
 )
 PUSH_MODEL = replace(
     MODEL,
     discount=0.98,  # success is further away
-    explore_action="policy",  # plans stand still
+    explore_action="policy",  # plans cost success
     bc_weight_min=3.0,  # let go altogether, it unlearns pushing after 2,000 steps, for 1,500
 )
 PICK_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")

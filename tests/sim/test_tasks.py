@@ -322,6 +322,8 @@ def test_marks_and_pucks_go_as_far_as_they_may():
     env = push_planar.make(EnvOptions(), push_planar.PushPlanarConfig(spread_m=0.17, distance_m=(0.22, 0.225)))
     for seed in range(10):
         env.reset(seed=seed)
+        puck, mark = (env.physics.body_pose(name).position[:2] for name in ("puck", "mark"))
+        assert 0.22 <= math.dist(puck, mark) <= 0.225
 
 
 def test_the_puck_is_seen_upright_however_it_has_turned():
