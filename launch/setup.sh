@@ -85,7 +85,7 @@ case "${1:-train}" in
     ;;
   test)
     make_venv
-    install test ".[cockpit,dev,dmc,export,formats,franka,gymnasium-robotics,opencv,realsense,robotiq,servo,teleop,ur,vision]"
+    install test ".[cockpit,dev,dmc,export,formats,franka,gymnasium-robotics,metaworld,opencv,realsense,robotiq,servo,teleop,ur,vision]"
     [[ -e .venv/.ready-train ]] || check_rendering
     check_browser
     check_realsense

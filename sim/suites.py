@@ -25,8 +25,6 @@ UNLIMITED = 1e10
 """mjMAXVAL: what dm_control gives as bound of a control that has none"""
 METAWORLD_MAX_STEPS = 500
 """steps after which Meta-World refuses to go on"""
-METAWORLD_SEED = 0
-"""draws the 50 goal layouts of a Meta-World task: the same 50 in every process, whatever the seed of a run"""
 VIDEO_CAMERA = "corner2"
 """Meta-World's camera for videos"""
 VIDEO_SIZE = 256
@@ -120,7 +118,9 @@ class DMControl(gym.Env[dict[str, Any], np.ndarray]):
 
 
 def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
-    """Return a Meta-World task with its goal observed (MT1). Each episode draws one of 50 goal layouts.
+    """Return a Meta-World task with its goal observed. Each episode draws its own layout.
+
+    MT1 draws one of 50 instead, so that of five demonstrations some are twice the same, and no start is unseen.
 
     Args:
         task: For example `assembly-v3`, or `assembly`.
@@ -131,21 +131,23 @@ def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
     """
     prefer_headless_gl()
     try:
-        import metaworld
+        import metaworld  # noqa: F401 (registers its environments)
+        from metaworld.env_dict import ALL_V3_ENVIRONMENTS
     except ImportError as error:
         raise ConfigError(_missing(f"metaworld:{task}", "metaworld", "metaworld", error)) from error
-    known = list(metaworld.ALL_V3_ENVIRONMENTS)
+    known = list(ALL_V3_ENVIRONMENTS)
     versioned = task if task.endswith("-v3") else f"{task}-v3"
     if versioned not in known:
         raise ConfigError(_unknown("Meta-World task", task, known))
-    if options.max_steps is not None and options.max_steps > METAWORLD_MAX_STEPS:
-        raise ConfigError(f"metaworld:{task}: max_steps {options.max_steps} is above its limit {METAWORLD_MAX_STEPS}")
+    if options.max_steps is not None and options.max_steps * options.action_repeat > METAWORLD_MAX_STEPS:
+        times = f" x action_repeat {options.action_repeat}" if options.action_repeat > 1 else ""
+        raise ConfigError(f"metaworld:{task}: max_steps {options.max_steps}{times} is above its limit {METAWORLD_MAX_STEPS}")
     size = max(VIDEO_SIZE, options.image_size)
     env = _MetaWorld(
         gym.make(
             "Meta-World/MT1",
             env_name=versioned,
-            seed=METAWORLD_SEED,
+            seed=0,  # of the layouts that are not used; without, it would draw from numpy's global generator
             render_mode="rgb_array",
             width=size,
             height=size,
@@ -162,7 +164,14 @@ def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
 
 
 class _MetaWorld(gym.Wrapper):
-    """Corrects three habits of Meta-World: `reset(seed)` chooses the layout, any camera renders, and right side up."""
+    """Corrects three habits of Meta-World: `reset(seed)` draws the layout, any camera renders, and right side up."""
+
+    def __init__(self, env: gym.Env) -> None:
+        super().__init__(env)
+        env.reset()  # chooses one of MT1's layouts, for the last time
+        env.get_wrapper_attr("toggle_sample_tasks_on_reset")(False)
+        self.unwrapped._freeze_rand_vec = False  # type: ignore[attr-defined]
+        self.unwrapped.seeded_rand_vec = True  # type: ignore[attr-defined]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""

@@ -29,6 +29,9 @@ SUITES = {
 }
 """Prefixes of `suite:id` names to functions (id, options) -> environment; `station:<file>` is a robot."""
 
+SUITE_DEMONSTRATORS = {"metaworld": "sim.metaworld_expert:scripted"}
+"""Suites that come with scripted demonstrators, to functions (env, seed) -> policy."""
+
 
 class Env(Protocol):
     """A Gymnasium environment of the house: dict observations, actions in [-1, 1], `StepInfo` in `info`, and its spec."""
@@ -79,10 +82,22 @@ def make_env(name: str, options: EnvOptions | None = None) -> Env:
 
 
 def make_demonstrator(policy: str, env_name: str, env: Env, seed: int) -> Policy:
-    """Return the policy that demonstrates: `scripted` for our tasks, or `package.module:factory` called with (env, seed)."""
-    if policy == "scripted":
-        if env_name not in TASKS:
-            known = ", ".join(sorted(TASKS))
-            raise ConfigError(f"{env_name!r} has no scripted demonstrator; known: {known}; or give 'package.module:factory'")
-        return resolve(f"{TASKS[env_name]}:scripted", {}, "demonstrator")(env, seed)
-    return resolve(policy, {"scripted": ""}, "policy")(env, seed)
+    """Return the policy that demonstrates.
+
+    Args:
+        policy: `scripted`, for our tasks and `metaworld:<task>`, or `package.module:factory` called with (env, seed).
+        env_name: As given to `make_env`.
+        env: What it acts in.
+        seed: Decides what the demonstrator draws.
+
+    Raises:
+        ConfigError: If there is no such demonstrator.
+    """
+    if policy != "scripted":
+        return resolve(policy, {"scripted": ""}, "policy")(env, seed)
+    prefix = env_name.partition(":")[0]
+    target = f"{TASKS[env_name]}:scripted" if env_name in TASKS else SUITE_DEMONSTRATORS.get(prefix)
+    if target is None:
+        known = ", ".join([*sorted(TASKS), *(f"{suite}:<task>" for suite in SUITE_DEMONSTRATORS)])
+        raise ConfigError(f"{env_name!r} has no scripted demonstrator; known: {known}; or give 'package.module:factory'")
+    return resolve(target, {}, "demonstrator")(env, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ def make(env_id: str, options: EnvOptions) -> GymnasiumEnv:
     Raises:
         ConfigError: If the environment is unknown, cannot be built, or does not fit the house.
     """
-    env = build(env_id, max_episode_steps=options.max_steps)
+    env = build(env_id, max_episode_steps=options.max_steps and options.max_steps * options.action_repeat)
     return GymnasiumEnv(env, options, name=f"gymnasium:{env_id}", cameras={"render": env.render})
 
 
@@ -41,6 +42,8 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
     env_spec: EnvSpec
     observation_space: gym.spaces.Dict
     action_space: gym.spaces.Box
+    native_obs: Any = None
+    """the foreign environment's own observation, for demonstrators that know it; None before the first `reset`"""
 
     def __init__(
         self,
@@ -57,7 +60,8 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             env: Box or (nested) Dict-of-Box observations, bounded Box actions.
             options: What the user asked for; `object_state=False` leaves only images.
             name: As given to `make_env`.
-            max_steps: Episode length unless `options` has one; None: that of the environment's registration.
+            max_steps: The foreign environment's steps of an episode, unless `options` has a length; None: those of its
+                registration.
             cameras: Cameras to choose `options.cameras` from.
 
         Raises:
@@ -87,14 +91,16 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         self.ends_at_success = self._is_sparse and options.end_at_success
         rule = choose_rule(options.success_rule, _probe(self._env), self._name, is_required=self._is_sparse)
         self._is_success = rule
+        self._repeat = options.action_repeat
         self._steps = 0
         self._return = 0.0
+        length = options.max_steps or math.ceil((max_steps or _registered_max_steps(self._env, self._name)) / self._repeat)
         self.env_spec = EnvSpec(
             name=self._name,
             obs=self._observed(),
             action=ActionSpec(tuple(f"action/{index}" for index in range(self._low.size))),
-            control_dt=_control_dt(self._env),
-            max_steps=options.max_steps or max_steps or _registered_max_steps(self._env, self._name),
+            control_dt=_control_dt(self._env) * self._repeat,
+            max_steps=length,
             extra={"success_rule": str(rule), "reward": options.reward},
         )
         self.observation_space = gym.spaces.Dict({key: _space(spec) for key, spec in self.env_spec.obs.items()})
@@ -116,10 +122,10 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
-        obs, info = self._env.reset(seed=seed, options=options)
+        self.native_obs, info = self._env.reset(seed=seed, options=options)
         self._steps = 0
         self._return = 0.0
-        return self._observe(obs), {**info, "stamp": 0.0}
+        return self._observe(self.native_obs), {**info, "stamp": 0.0}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Advance one control step.
@@ -131,14 +137,19 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             SpecMismatch: If the action has another shape, is not finite or leaves [-1, 1].
         """
         action = _checked(action, self._low.size, self._name)
-        obs, native_reward, terminated, truncated, info = self._env.step(self._stretch(action))
+        native_action, earned, success = self._stretch(action), 0.0, False
+        for _ in range(self._repeat):
+            self.native_obs, reward, terminated, truncated, info = self._env.step(native_action)
+            earned += float(reward)
+            self._return += float(reward)
+            success = self._is_success(info, float(reward), self._return) or success
+            if terminated or truncated or (self.ends_at_success and success):
+                break
         self._steps += 1
-        self._return += float(native_reward)
-        success = self._is_success(info, float(native_reward), self._return)
-        reward = float(success) if self._is_sparse else float(native_reward)
         terminated = bool(terminated) or (self.ends_at_success and success)
         truncated = bool(truncated) or self._steps >= self.env_spec.max_steps
-        return self._observe(obs), reward, terminated, truncated, {**info, **self._step_info(action, success)}
+        paid = float(success) if self._is_sparse else earned
+        return self._observe(self.native_obs), paid, terminated, truncated, {**info, **self._step_info(action, success)}
 
     def render(self) -> np.ndarray:
         """Return an image uint8 [H, W, 3], RGB, at the foreign environment's own size."""

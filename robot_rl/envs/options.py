@@ -10,6 +10,8 @@ import numpy as np
 from robot_rl.envs.exertion import Exertion
 from robot_rl.errors import ConfigError
 
+MAX_ACTION_REPEAT = 1000
+
 
 class StepInfo(TypedDict):
     """Keys that are in `info` after every `step` of every environment of the house."""
@@ -49,6 +51,8 @@ class EnvOptions:
     """end an episode at success; otherwise it goes on, and every step of success is rewarded"""
     max_steps: int | None = None
     """steps after which an episode is truncated; None: the environment's own"""
+    action_repeat: int = 1
+    """steps of an environment that is not ours for which an action lasts; dense rewards are added up"""
     success_rule: str | None = None
     """how success is read in environments that are not ours: an info key, or `reward>=X` or `return>=X`"""
     regrasp: bool = False
@@ -64,3 +68,5 @@ class EnvOptions:
             raise ConfigError(f"image_size {self.image_size} is below 8 pixels")
         if self.max_steps is not None and self.max_steps < 1:
             raise ConfigError(f"max_steps {self.max_steps} is below 1")
+        if not 1 <= self.action_repeat <= MAX_ACTION_REPEAT:
+            raise ConfigError(f"action_repeat {self.action_repeat} is not in 1..{MAX_ACTION_REPEAT}")

@@ -128,6 +128,18 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             evaluation=EvaluationConfig(every=500),
         ),
     ),
+    "metaworld": (
+        "any Meta-World task: --task metaworld:<task>; from state and 5 demonstrations of its expert",
+        TrainConfig(
+            task="metaworld:assembly",
+            env=EnvOptions(action_repeat=2, max_steps=100),  # as TD-MPC2 and MoDem
+            demos=DemoConfig(episodes=5),
+            env_steps=20_000,
+            sac=replace(SACConfig.from_demonstrations(), discount=0.98),
+            modem=replace(PUSH_MODEL, utd_ratio=2.0),
+            evaluation=EvaluationConfig(every=2000),
+        ),
+    ),
     "gymnasium": (
         "any Gymnasium environment: --task gymnasium:<id>",
         TrainConfig(

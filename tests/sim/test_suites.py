@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from robot_rl.envs.factory import make_demonstrator, make_env
 from robot_rl.envs.options import EnvOptions
 from robot_rl.errors import ConfigError
+from sim.metaworld_expert import scripted
 from sim.suites import METAWORLD_MAX_STEPS, make_dmc, make_metaworld
 
 DENSE = EnvOptions(reward="dense")
@@ -113,8 +116,16 @@ def test_metaworld_seed_decides_goal_and_episode(assembly):
     np.testing.assert_array_equal(episode(assembly, 5), first)
 
 
-def test_metaworld_layouts_are_the_same_in_every_process(assembly):
+def test_metaworld_layouts_are_the_same_whatever_went_before(assembly):
+    episode(assembly, 6)
     np.testing.assert_array_equal(episode(make_metaworld("assembly-v3", EnvOptions()), 5, 0), episode(assembly, 5, 0))
+
+
+def test_metaworld_draws_every_episode_its_own_layout(assembly):
+    goals = {tuple(assembly.reset(seed=seed)[0]["state/obs"][-3:]) for seed in range(100)}
+    assert len(goals) == 100
+    goals = {tuple(assembly.reset()[0]["state/obs"][-3:]) for _ in range(20)}
+    assert len(goals) == 20
 
 
 def test_metaworld_sparse_reward_follows_its_own_success(assembly):
@@ -130,3 +141,34 @@ def test_metaworld_unknown_task_and_too_long_episode_are_refused():
         make_metaworld("asembly", EnvOptions())
     with pytest.raises(ConfigError, match=str(METAWORLD_MAX_STEPS)):
         make_metaworld("assembly", EnvOptions(max_steps=METAWORLD_MAX_STEPS + 1))
+    with pytest.raises(ConfigError, match="max_steps 251 x action_repeat 2 is above"):
+        make_metaworld("assembly", EnvOptions(max_steps=251, action_repeat=2))
+
+
+def solve(env, seed):
+    policy = make_demonstrator("scripted", env.env_spec.name, env, seed=0)
+    obs, _ = env.reset(seed=seed)
+    policy.begin_episode()
+    actions = []
+    while True:
+        actions.append(policy.act(obs, explore=True))
+        obs, reward, terminated, truncated, _ = env.step(actions[-1])
+        if terminated or truncated:
+            return np.stack(actions), reward
+
+
+@pytest.mark.parametrize("task", ["assembly", "stick-pull", "pick-place-wall"])
+def test_metaworld_experts_demonstrate_whatever_the_policy_sees(task):
+    pytest.importorskip("metaworld")
+    options = EnvOptions(action_repeat=2, max_steps=100)
+    actions, reward = solve(make_metaworld(task, options), seed=3)
+    assert (reward, actions.dtype, np.abs(actions).max()) == (1.0, np.float32, 1.0)
+    assert len(actions) < 70
+    blind = make_metaworld(task, replace(options, cameras=("corner",), object_state=False, image_size=16))
+    np.testing.assert_array_equal(solve(blind, seed=3)[0], actions)
+
+
+def test_metaworld_experts_know_no_other_environment():
+    pytest.importorskip("metaworld")
+    with pytest.raises(ConfigError, match="'gymnasium:Pendulum-v1' is not of Meta-World"):
+        scripted(make_env("gymnasium:Pendulum-v1", DENSE), 0)

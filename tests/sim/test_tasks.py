@@ -350,3 +350,9 @@ def test_cubes_of_the_bin_lie_apart_and_the_nearest_other_is_seen():
         assert max(np.abs(middle[:2] - [0.5, 0.0]).max() for middle in middles) <= config.bin_m - bin_pick.MARGIN + 1e-3
         seen = env.trackers["other"].read().position
         assert math.dist(seen, middles[0]) == pytest.approx(min(math.dist(at, middles[0]) for at in middles[1:]), abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [EnvOptions(action_repeat=2), EnvOptions(success_rule="reward>=1")])
+def test_options_of_foreign_environments_are_refused_rather_than_ignored(options):
+    with pytest.raises(ConfigError, match="reach: success_rule and action_repeat are for environments that are not ours"):
+        make_env("reach", options)

@@ -240,6 +240,58 @@ def test_without_object_state_only_images_are_left():
         wrap(Toy(), EnvOptions(reward="dense", max_steps=5, object_state=False))
 
 
+def test_a_repeated_action_lasts_and_its_dense_rewards_are_added_up():
+    toy = Toy()
+    env = wrap(toy, EnvOptions(reward="dense", action_repeat=3), max_steps=10)
+    assert (env.env_spec.max_steps, env.env_spec.control_dt) == (4, 3 / 25)
+    env.reset(seed=0)
+    toy.actions.clear()
+    obs, reward, _, _, info = env.step(np.array([0.5, -1], np.float32))
+    np.testing.assert_array_equal(toy.actions, [[0.5, -1]] * 3)
+    assert (reward, info["stamp"]) == (-1.5, 3 / 25)
+    np.testing.assert_array_equal(obs["state/obs"], [3, 3])
+    assert [env.step(np.zeros(2, np.float32))[3] for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("ends", "count"), [(True, 3), (False, 4)])
+def test_success_within_a_repeated_action_is_rewarded_once(ends, count):
+    toy = Toy(success_key="success")
+    env = wrap(toy, EnvOptions(max_steps=50, action_repeat=2, end_at_success=ends))
+    steps = rollout(env, 2)
+    assert [reward for _, reward, *_ in steps] == [0.0, 1.0]
+    assert [info["success"] for *_, info in steps] == [False, True]
+    assert steps[-1][2] is ends
+    assert toy.count == count  # a success that ends the episode ends the action too
+
+
+def test_a_repeated_action_ends_with_the_foreign_episode():
+    toy = Toy(terminate_at=2)
+    _, reward, terminated, _, _ = rollout(wrap(toy, EnvOptions(reward="dense", max_steps=9, action_repeat=5)), 1)[0]
+    assert (toy.count, reward, terminated) == (2, -1.0, True)
+
+
+def test_a_repeated_action_leaves_the_registered_episode_its_length():
+    env = make("Pendulum-v1", EnvOptions(reward="dense", action_repeat=3))
+    assert env.env_spec.max_steps == 67
+    longer = make("Pendulum-v1", EnvOptions(reward="dense", action_repeat=3, max_steps=70))
+    longer.reset(seed=0)
+    truncations = [longer.step(np.zeros(1, np.float32))[3] for _ in range(70)]
+    assert truncations.index(True) == 69
+
+
+@pytest.mark.parametrize("repeat", [0, -1, 1001])
+def test_an_absurd_repeat_is_refused(repeat):
+    with pytest.raises(ConfigError, match=rf"action_repeat {repeat} is not in 1\.\.1000"):
+        EnvOptions(action_repeat=repeat)
+
+
+def test_the_foreign_observation_is_there_for_demonstrators():
+    toy = Toy()
+    env = wrap(toy)
+    env.reset()
+    assert env.native_obs is toy.buffer
+
+
 @pytest.mark.parametrize("option", ["regrasp", "randomize", "viewer"])
 def test_options_of_our_tasks_are_refused_rather_than_ignored(option):
     with pytest.raises(ConfigError, match=option):
