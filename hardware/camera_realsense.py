@@ -10,11 +10,11 @@ import numpy as np
 
 from hardware.device_time import DeviceTime
 from hardware.streamed_camera import RECONNECT_S, Shot, StreamedCamera
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, pip_line
 from robot_rl.protocols import Clock
 from robot_rl.specs import CameraSpec
 
-PIP_LINE = 'pip install -c constraints.txt -e ".[realsense]", and apt-get install libusb-1.0-0'
+PIP_LINE = f"{pip_line('realsense')}, and apt-get install libusb-1.0-0"
 SILENCE_S = 1.0
 """s without a frame after which the device counts as lost."""
 COLOR_EXPOSURE_UNIT_S = 1e-4

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hardware.streamed_camera import RECONNECT_S, Shot, StreamedCamera
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, pip_line
 from robot_rl.protocols import Clock
 from robot_rl.specs import CameraSpec
 
 BY_ID = Path("/dev/v4l/by-id")
-PIP_LINE = 'pip install -c constraints.txt -e ".[opencv]"'
+PIP_LINE = pip_line("opencv")
 MANUAL, AUTO = 1, 3
 """V4L2_EXPOSURE_MANUAL and V4L2_EXPOSURE_APERTURE_PRIORITY, what USB cameras offer."""
 EXPOSURE_UNIT_S = 1e-4

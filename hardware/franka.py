@@ -13,7 +13,7 @@ import numpy as np
 from hardware.clock import WallClock
 from hardware.franka_hand import FrankaHand
 from robot_rl.envs.parts import check_parts
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, pip_line
 from robot_rl.geometry import Pose, quaternion_normalize, quaternion_to_matrix
 from robot_rl.protocols import Clock
 from robot_rl.specs import ArmSpec, GripperSpec, PartSpec, RobotSpec
@@ -235,7 +235,7 @@ class FrankaRobot:
         try:
             import franky
         except ImportError as error:
-            hint = "pip install -c constraints.txt -e '.[franka]'"
+            hint = pip_line("franka")
             raise DeviceError(f"franka needs franky-control: {hint} ({error})") from error
         self._franky = franky
         config = franky.RealtimeConfig.Enforce if self._realtime == "enforce" else franky.RealtimeConfig.Ignore

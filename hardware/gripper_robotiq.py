@@ -23,14 +23,14 @@ from hardware.robotiq_registers import (
 )
 from hardware.served import Served
 from robot_rl.envs.parts import check_parts
-from robot_rl.errors import ConfigError, DeviceError, RobotFault
+from robot_rl.errors import ConfigError, DeviceError, RobotFault, pip_line
 from robot_rl.protocols import Clock
 from robot_rl.specs import GripperSpec, RobotSpec
 from robot_rl.types import Command, GripperState, GripperTarget, RobotState
 
 log = logging.getLogger(__name__)
 
-PIP_LINE = 'pip install -c constraints.txt -e ".[robotiq]"'
+PIP_LINE = pip_line("robotiq")
 ACTIVATION_TIMEOUT_S = 5.0
 """s that an activation, during which the fingers open and close, may take."""
 STOP_WAIT_S = 0.2

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, pip_line
 
-PIP_LINE = 'pip install -c constraints.txt -e ".[servo]"'
+PIP_LINE = pip_line("servo")
 REPLY_MS = 34.0
 """ms that an answer may take beyond its own bytes: twice the 16 ms for which a USB adapter may hold bytes back, and 2."""
 WAIT_S = 0.002

@@ -12,7 +12,7 @@ from typing import Any
 
 from hardware.teleop_controls import TAKE_OVER, Controls, beyond
 from hardware.teleop_pump import PumpedDevice
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, pip_line
 from robot_rl.types import DeviceInput
 
 TRANSLATION, ROTATION, BUTTONS = 1, 2, 3
@@ -34,7 +34,7 @@ VENDOR = 0x256F
 """3Dconnexion; older models have Logitech's, 046d."""
 MULTI_AXIS = (1, 8)
 """HID usage of a multi-axis controller; (0, 0) where a system does not tell."""
-PIP_LINE = 'pip install -c constraints.txt -e ".[teleop]"'
+PIP_LINE = pip_line("teleop")
 
 PAIR = {0: "close", 1: "open"}
 """Left and right button of the models that have no more."""

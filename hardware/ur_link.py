@@ -23,9 +23,9 @@ from hardware.ur_fields import (
     SAFETY_MODES,
     SCRIPT_PORTS,
 )
-from robot_rl.errors import ConfigError, DeviceError, RobotFault
+from robot_rl.errors import ConfigError, DeviceError, RobotFault, pip_line
 
-PIP_LINE = 'pip install -c constraints.txt -e ".[ur]"'
+PIP_LINE = pip_line("ur")
 REACH_TIMEOUT_S = 2.0
 """s to wait for the controller's ports: the vendor's client would wait for minutes."""
 SHORT_S = 0.5

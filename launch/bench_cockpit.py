@@ -25,7 +25,7 @@ from robot_rl.envs.factory import Env
 from robot_rl.envs.resets import DrivenReset
 from robot_rl.envs.rewards import SparseReward
 from robot_rl.envs.robot_env import RobotEnv, RobotEnvConfig
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, pip_line
 from robot_rl.protocols import Clock
 from robot_rl.specs import CameraSpec
 from robot_rl.types import Command, Frame
@@ -202,7 +202,7 @@ def _browser() -> Iterator[Any]:
     if not (chromium and chromedriver and importlib.util.find_spec("selenium")):
         raise ConfigError(
             "the cockpit is measured in a browser: apt-get install -y --no-install-recommends chromium chromium-driver; "
-            "pip install -c constraints.txt -e '.[dev,cockpit]'"
+            + pip_line("dev,cockpit")
         )
     from selenium import webdriver
 

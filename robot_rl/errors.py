@@ -1,6 +1,11 @@
 """The errors a user of the stack may meet, each with the thing, the value and the remedy in its message."""
 
 
+def pip_line(extra: str) -> str:
+    """Return the command that installs one of the extras of pyproject.toml, with its pins."""
+    return f"pip install -c constraints.txt -e '.[{extra}]'"
+
+
 class RobotRLError(Exception):
     """Root of the stack's own errors, so that a script can print them without a traceback."""
 

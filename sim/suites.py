@@ -15,7 +15,7 @@ import numpy as np
 from robot_rl.envs.gymnasium_env import GymnasiumEnv
 from robot_rl.envs.gymnasium_ids import prefer_headless_gl
 from robot_rl.envs.options import EnvOptions
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, pip_line
 
 DMC_MAX_STEPS = 1000
 """steps of an episode in every dm_control task"""
@@ -204,7 +204,7 @@ class _MetaWorld(gym.Wrapper):
 
 def _missing(name: str, package: str, extra: str, error: ImportError) -> str:
     """Return what to tell when a suite's package cannot be imported."""
-    return f"{name} needs {package} ({error}); install it: pip install -c constraints.txt -e '.[{extra}]'"
+    return f"{name} needs {package} ({error}); install it: {pip_line(extra)}"
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

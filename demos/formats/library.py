@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, pip_line
 
 
 def need(module: str, purpose: str) -> Any:
@@ -18,4 +18,4 @@ def need(module: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise ConfigError(f"{purpose} needs {package} ({error}): pip install -c constraints.txt -e '.[formats]'") from error
+        raise ConfigError(f"{purpose} needs {package} ({error}): {pip_line('formats')}") from error

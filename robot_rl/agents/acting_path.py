@@ -15,7 +15,7 @@ from robot_rl.agents.modem_policy import ModemPolicy
 from robot_rl.agents.sac_policy import SACPolicy
 from robot_rl.agents.sight import POSITION, ROTATION
 from robot_rl.data.features import feature_key
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, pip_line
 from robot_rl.nn.blocks import set_product_dtype
 from robot_rl.nn.precision import product_dtype
 from robot_rl.types import Observation
@@ -168,7 +168,7 @@ def export_onnx(path: ActingPath, file: Path) -> None:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ConfigError(f'exporting needs: pip install -c constraints.txt -e ".[export]" ({error})') from error
+        raise ConfigError(f"exporting needs: {pip_line('export')} ({error})") from error
     torch.onnx.export(
         path.eval(), path.example(), file,
         input_names=list(path.keys), output_names=["action"], dynamo=True, external_data=False, verbose=False,

@@ -16,12 +16,12 @@ from robot_rl.cockpit.frames import FrameWriter
 from robot_rl.cockpit.inputs import PAGE_NBYTES, InputReader, Inputs
 from robot_rl.cockpit.shared import create_shared
 from robot_rl.cockpit.wire import LineWriter
-from robot_rl.errors import ConfigError, DeviceError
+from robot_rl.errors import ConfigError, DeviceError, pip_line
 
 START_TIMEOUT_S = 60.0
 """s: importing a web server takes 2 s on an idle core"""
 END_TIMEOUT_S = 3.0
-EXTRA = "pip install -c constraints.txt -e '.[cockpit]'"
+EXTRA = pip_line("cockpit")
 
 
 class CockpitProcess:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, pip_line
 from robot_rl.geometry import Pose, quaternion_to_matrix, rotvec_to_quaternion
 
 MIN_POSES = 5
@@ -148,5 +148,5 @@ def _cv2() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise ConfigError(f'calibrating needs OpenCV: pip install -c constraints.txt -e ".[opencv]" ({error})') from error
+        raise ConfigError(f"calibrating needs OpenCV: {pip_line('opencv')} ({error})") from error
     return cv2

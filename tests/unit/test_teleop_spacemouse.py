@@ -151,7 +151,7 @@ def test_a_device_that_may_not_be_opened_names_the_udev_rule(monkeypatch):
 def test_a_missing_package_names_the_pip_line(monkeypatch):
     for name in ("hid", "hidraw"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ConfigError, match=r'hidapi .*pip install -c constraints.txt -e "\.\[teleop\]"'):
+    with pytest.raises(ConfigError, match=r"hidapi .*pip install -c constraints.txt -e '\.\[teleop\]'"):
         import_hid()
 
 
