@@ -202,8 +202,8 @@ STUDIES = {
             {
                 "ours": OURS,
                 "no_planning": f"{OURS} --modem.explore-action policy",
-                "plans_alone": f"{OURS} --modem.explore-action planner --modem.eval-action planner",
-                "explores_by_plans": f"{OURS} --modem.explore-action planner",
+                "plans_measured": f"{OURS} --modem.eval-action planner",
+                "asks_critics": f"{OURS} --modem.explore-action unanimous",
                 "no_centering": f"{OURS} --modem.planner.proposal gaussian",
                 "handover": f"{OURS} --modem.handover.end 1000",
                 "no_state": f"{OURS} --modem.no-keep-state",

@@ -23,8 +23,7 @@ MODEL = ModemConfig.from_demonstrations()
 INSERT_MODEL = replace(
     MODEL,
     fine_scale=10.0,
-    explore_action="unanimous",  # plans alone that doubt stand still
-    planner=replace(MODEL.planner, pessimism=0.0),  # every critic is asked, so plans need not doubt as well
+    planner=replace(MODEL.planner, pessimism=0.0),  # plans that doubt stand still
 )
 PUSH_MODEL = replace(
     MODEL,
