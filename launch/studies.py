@@ -74,6 +74,7 @@ SEEN = (
 FEATURES = f"{SEEN} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
 NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
+CURVE = "--evaluation.no-sampled --evaluation.videos 0"
 HIL_SERL = (
     f"{NO_CLONING} {NO_BC_TERM} --mirror --no-self-imitation --sac.discount 0.97 --sac.n-step 1 --sac.activation tanh"
     " --sac.hidden-dims 256 256 --sac.num-critics 2 --sac.num-min-critics 2 --sac.actor-q mean --sac.target-clip None"
@@ -172,6 +173,17 @@ STUDIES = {
             {
                 "adroit_door": "gymnasium --task gymnasium:AdroitHandDoorSparse-v1",
                 "cartpole": "dmc --task dmc:cartpole-swingup",
+            },
+            seeds=(0,),
+        ),
+        Study(
+            "metaworld",
+            "How far do our agents get on Meta-World from 5 demonstrations of its experts and a sparse reward? (Steps are"
+            " actions, each of which lasts two of the simulator's. Curves, no bar.)",
+            {
+                f"{task.replace('-', '_')}_{agent}": f"metaworld --task metaworld:{task} --agent {agent} {CURVE}"
+                for task in ("assembly", "stick-pull", "pick-place-wall")
+                for agent in ("sac", "modem")
             },
             seeds=(0,),
         ),
