@@ -96,10 +96,18 @@ def _outdated(run: StudyRun, settings: Mapping[str, Any], folder: Path, values: 
     if not (folder / CONFIG).exists():
         return "" if values.get("command") == command_of(run) else f"it was made by {values.get('command')}"
     try:
-        made = config_from_json(_read_json(folder / CONFIG))  # what did not exist then has its default
+        return deviations(_read_json(folder / CONFIG), settings)
     except RunError as error:
         return str(error)
-    return "; ".join(differences(to_plain(made), settings).values())
+
+
+def deviations(made: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Return in what a run's configuration differs from `settings`; a setting that it lacks came later, and has its default.
+
+    Raises:
+        RunError: If it is none that this version can read.
+    """
+    return "; ".join(differences(to_plain(config_from_json(made)), settings).values())
 
 
 def cpu_model() -> str:

@@ -18,14 +18,14 @@ from typing import Annotated, Any
 import train
 import tyro
 from command_line import parse, run_script, show_log
-from experiment_record import keep_record
+from experiment_record import deviations, keep_record
 from experiment_report import write_page
 from rich.console import Console
 from rich.table import Table
 from studies import STUDIES, Study, StudyRun, choose
 
 from robot_rl.errors import ConfigError, RunError
-from robot_rl.plain import differences, to_plain
+from robot_rl.plain import to_plain
 from robot_rl.runs import CONFIG, RunFolder
 from robot_rl.training.config import TrainConfig
 
@@ -129,8 +129,7 @@ def check_run(folder: Path, settings: Mapping[str, Any]) -> bool:
     if not (folder / CONFIG).exists():
         return False
     run = RunFolder.open(folder)
-    differing = "; ".join(differences(run.config, settings).values())
-    if differing:
+    if differing := deviations(run.config, settings):
         raise RunError(f"{folder} was made with other settings: {differing}. Move it away to repeat it")
     return run.summary is not None
 

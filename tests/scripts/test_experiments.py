@@ -254,6 +254,17 @@ def test_a_record_of_other_settings_is_left_out_though_its_command_is_the_same(s
     assert "discount is 0.1" in caplog.text
 
 
+def test_a_finished_run_may_lack_settings_that_came_later(script, study, config):
+    repeat(script, study, config, Trainings(script))
+    path = config.runs / "tiny" / "fast-seed0" / "config.json"
+    values = json.loads(path.read_text())
+    del values["turn"]
+    path.write_text(json.dumps(values))
+    repeat(script, study, config, again := Trainings(script))
+    assert not again.started
+    assert "missing" not in (config.docs / "tiny.md").read_text()
+
+
 def test_a_record_may_lack_settings_that_came_later_and_an_early_one_all_of_them(script, study, config):
     repeat(script, study, config, Trainings(script))
     shutil.rmtree(config.runs)
