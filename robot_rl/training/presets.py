@@ -134,9 +134,11 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             env=EnvOptions(action_repeat=2, max_steps=100),  # as TD-MPC2 and MoDem
             demos=DemoConfig(episodes=5),
             env_steps=10_000,
-            # Let go of the demonstrations, both unlearn assembly within 2,000 steps.
-            sac=replace(SACConfig.from_demonstrations(), discount=0.98, target_entropy=-8.0, bc_weight_min=3.0),
-            modem=replace(PUSH_MODEL, utd_ratio=2.0),
+            # Let go of the demonstrations, both unlearn assembly (docs/experiments/foreign_recipe.md).
+            sac=replace(
+                SACConfig.from_demonstrations(), discount=0.98, target_entropy=-8.0, clone_noise=0.2, bc_weight_min=30.0
+            ),
+            modem=replace(PUSH_MODEL, utd_ratio=2.0, clone_noise=0.2, bc_weight_min=30.0),
             evaluation=EvaluationConfig(every=1000),
         ),
     ),
