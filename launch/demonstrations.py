@@ -44,7 +44,11 @@ def collect_demonstrations(config: TrainConfig, run: RunFolder, env: Env) -> lis
     if config.demos.episodes == 0:
         return []
     if config.demos.folder is not None:
-        return _read(config, env)
+        episodes = _read(config, env)
+        others = sorted({episode.spec.name for episode in episodes} - {env.env_spec.name})
+        if others:  # which may look alike: all tasks of Meta-World do
+            log.warning("demonstrations of %s are used for %s", ", ".join(others), env.env_spec.name)
+        return episodes
     folder = run.path / "demos"
     recover(folder)
     missing = config.demos.episodes - len(load_dataset(folder, env.env_spec))

@@ -25,13 +25,13 @@ class RecordConfig:
     """What to record."""
 
     env: str
-    """reach, pick_lift, peg_insert, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>, station:<file>, or
-    package.module:factory"""
+    """reach, pick_lift, peg_insert, push_planar, bin_pick, gymnasium:<id>, dmc:<domain>-<task>, metaworld:<task>,
+    station:<file>, or package.module:factory"""
     out: Path
     """folder of the dataset"""
     policy: str | None = None
-    """who acts: `scripted` (our tasks), or `package.module:factory` called with (env, seed); None: `scripted`, or nobody where
-    a person drives"""
+    """who acts: `scripted` (our tasks, Meta-World), or `package.module:factory` called with (env, seed); None: `scripted`, or
+    nobody where a person drives"""
     teleop: str | None = None
     """who drives: keyboard, gamepad, spacemouse, leader, browser, or package.module:Device; None or `scripted`: the policy.
     `simulated`: a scripted person takes over from the policy"""

@@ -118,7 +118,7 @@ def simulated(env: Env) -> SimEnv:
     """
     inner = getattr(env, "unwrapped", env)
     if not isinstance(inner, SimEnv):
-        raise ConfigError(f"environment {env.env_spec.name!r} is not a simulated task, and the scripts know only those")
+        raise ConfigError(f"environment {env.env_spec.name!r} is not a simulated task of ours, and the scripts know only those")
     return inner
 
 

@@ -70,7 +70,9 @@ def make_env(name: str, options: EnvOptions | None = None) -> Env:
     """
     options = options or EnvOptions()
     prefix, _, rest = name.partition(":")
-    if rest and prefix in SUITES:
+    if prefix in SUITES and (rest or ":" in name):
+        if not rest:
+            raise ConfigError(f"environment {name!r} lacks what comes after {prefix}:")
         return resolve(prefix, SUITES, "suite")(rest, options)
     factories = {task: f"{module}:make" for task, module in TASKS.items()}
     try:

@@ -11,6 +11,7 @@ from robot_rl.envs.exertion import Exertion
 from robot_rl.errors import ConfigError
 
 MAX_ACTION_REPEAT = 1000
+"""longer than any episode is of use"""
 
 
 class StepInfo(TypedDict):
@@ -48,7 +49,8 @@ class EnvOptions:
     reward: Literal["sparse", "dense"] = "sparse"
     """1 at success and 0 elsewhere, or the environment's own dense reward"""
     end_at_success: bool = True
-    """end an episode at success; otherwise it goes on, and every step of success is rewarded"""
+    """end an episode at success; otherwise it goes on, and every step of success is rewarded. With their dense reward,
+    environments that are not ours go on in any case"""
     max_steps: int | None = None
     """steps after which an episode is truncated; None: the environment's own"""
     action_repeat: int = 1

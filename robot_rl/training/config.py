@@ -17,6 +17,8 @@ from robot_rl.errors import ConfigError, RunError
 MAX_THREADS = 1024
 """More than any machine has cores for: starting as many takes minutes."""
 MAX_VETO_S = 60.0
+OF_SUCCESS = (0.0, 1.0)
+"""Range of returns where success is rewarded once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,13 @@ class TrainConfig:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in 0..{largest}")
         if not 0.0 <= self.veto_s <= MAX_VETO_S:
             raise ConfigError(f"veto_s {self.veto_s:g} is not in 0..{MAX_VETO_S:g} s")
+        clip = getattr(self, self.agent).target_clip
+        if clip == OF_SUCCESS and (self.env.reward == "dense" or not self.env.end_at_success):
+            cause = "reward dense" if self.env.reward == "dense" else "no-end-at-success"
+            raise ConfigError(
+                f"{self.agent} target_clip {clip} is the range of one reward at success, and env {cause} returns more; "
+                f"give --{self.agent}.target-clip None, or the range of possible returns"
+            )
         if not 0.0 <= self.demo_fraction <= 1.0:
             raise ConfigError(f"demo_fraction {self.demo_fraction} is not in 0..1")
 

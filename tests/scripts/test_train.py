@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from toy_script import call_script, run_script, train
@@ -65,6 +66,7 @@ def test_the_same_seed_gives_the_same_results(finished, tmp_path):
         (("reach", "--nosuch", "1"), ("--nosuch",)),
         (("reach", "--env-steps", "0"), ("env_steps 0 is below 1",)),
         (("reach", "--env.reward", "big"), ("sparse", "dense")),
+        (("metaworld", "--env.reward", "dense"), ("sac target_clip (0.0, 1.0)", "--sac.target-clip None")),
         (("reach", "--task", "nosuch"), ("unknown environment 'nosuch'", "reach", "dmc:<id>", "package.module")),
         (("reach", "--task", "nosuch:make"), ("cannot import 'nosuch'",)),
         (("reach", "--task", "toy_env:nosuch"), ("has no 'nosuch'",)),
@@ -96,6 +98,19 @@ def test_demonstrations_from_a_folder_or_a_clear_word(finished, tmp_path):
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["demos"], summary["demonstrator_success"]) == (3, None)
+
+
+def test_demonstrations_of_another_task_are_told(finished, tmp_path):
+    demos = tmp_path / "demos"
+    shutil.copytree(finished[0] / "run" / "demos", demos)
+    for path in list_episodes(demos):
+        attributes = path / "zarr.json"
+        values = json.loads(attributes.read_text())
+        values["attributes"]["spec"]["name"] = "lab:other"
+        attributes.write_text(json.dumps(values))
+    done = train(tmp_path, "--demos.folder", demos, "--env-steps", "5", run=run_script)
+    assert done.returncode == 0, done.stderr
+    assert "demonstrations of lab:other are used for toy" in done.stdout + done.stderr
 
 
 def test_a_demonstrator_that_never_succeeds_is_named(tmp_path):

@@ -70,3 +70,13 @@ def test_impossible_settings_are_refused_by_value(part, wrong):
     [value] = wrong.values()
     with pytest.raises(ConfigError, match=str(value)):
         replace(part, **wrong)
+
+
+@pytest.mark.parametrize("env", [EnvOptions(reward="dense"), EnvOptions(end_at_success=False)])
+@pytest.mark.parametrize("agent", ["sac", "modem"])
+def test_the_range_of_one_reward_is_refused_where_there_are_more(agent, env):
+    config = replace(PRESETS["pick_lift"][1], agent=agent)
+    with pytest.raises(ConfigError, match=rf"{agent} target_clip .*give --{agent}\.target-clip None"):
+        replace(config, env=env)
+    free = {agent: replace(getattr(config, agent), target_clip=(0.0, 50.0))}
+    assert replace(config, env=env, **free).env == env

@@ -33,6 +33,11 @@ def test_a_suite_is_chosen_by_its_prefix():
     assert env.action_space.contains(np.zeros(1, np.float32))
 
 
+def test_a_suite_without_a_task_says_so():
+    with pytest.raises(ConfigError, match="'metaworld:' lacks what comes after metaworld:"):
+        make_env("metaworld:")
+
+
 def test_an_import_string_gets_the_options(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "lab", __import__("types").SimpleNamespace(factory=factory))
     assert make_env("lab:factory", EnvOptions(image_size=96)) == "an environment"

@@ -290,6 +290,9 @@ def test_the_foreign_observation_is_there_for_demonstrators():
     env = wrap(toy)
     env.reset()
     assert env.native_obs is toy.buffer
+    env.native_obs = None
+    env.step(np.zeros(2, np.float32))
+    assert env.native_obs is toy.buffer
 
 
 @pytest.mark.parametrize("option", ["regrasp", "randomize", "viewer"])
