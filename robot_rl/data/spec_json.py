@@ -53,7 +53,7 @@ def check_same_spec(found: EnvSpec, wanted: EnvSpec, where: str) -> None:
     if found.action != wanted.action:
         differences.append(f"action: {found.action} instead of {wanted.action}")
     if abs(found.control_dt - wanted.control_dt) > 1e-6:
-        repeats = [spec.extra.get("action_repeat", 1) for spec in (found, wanted)]
+        repeats = [spec.extra.get("action_repeat", "1") for spec in (found, wanted)]
         hint = "" if repeats[0] == repeats[1] else f" (action_repeat {repeats[0]} instead of {repeats[1]})"
         differences.append(f"control_dt: {found.control_dt:g} s instead of {wanted.control_dt:g} s{hint}")
     if differences:

@@ -101,7 +101,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
             action=ActionSpec(tuple(f"action/{index}" for index in range(self._low.size))),
             control_dt=_control_dt(self._env) * self._repeat,
             max_steps=length,
-            extra={"success_rule": str(rule), "reward": options.reward, "action_repeat": self._repeat},
+            extra={"success_rule": str(rule), "reward": options.reward, "action_repeat": str(self._repeat)},
         )
         self.observation_space = gym.spaces.Dict({key: _space(spec) for key, spec in self.env_spec.obs.items()})
         self.action_space = gym.spaces.Box(-1.0, 1.0, (self._low.size,), np.float32)
