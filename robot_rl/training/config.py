@@ -172,7 +172,8 @@ class TrainConfig:
         if not 0.0 <= self.veto_s <= MAX_VETO_S:
             raise ConfigError(f"veto_s {self.veto_s:g} is not in 0..{MAX_VETO_S:g} s")
         clip = getattr(self, self.agent).target_clip
-        if clip == OF_SUCCESS and (self.env.reward == "dense" or not self.env.end_at_success):
+        returns_more = self.env.reward == "dense" or not self.env.end_at_success
+        if clip == OF_SUCCESS and self.reward.source == "env" and returns_more:
             cause = "reward dense" if self.env.reward == "dense" else "no-end-at-success"
             raise ConfigError(
                 f"{self.agent} target_clip {clip} is the range of one reward at success, and env {cause} returns more; "

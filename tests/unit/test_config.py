@@ -7,7 +7,7 @@ from robot_rl.agents.sac_config import SACConfig
 from robot_rl.envs.options import EnvOptions
 from robot_rl.errors import ConfigError, RunError
 from robot_rl.plain import differences, to_plain
-from robot_rl.training.config import DemoConfig, EvaluationConfig, TrainConfig, WarmStartConfig, config_from_json
+from robot_rl.training.config import DemoConfig, EvaluationConfig, RewardConfig, TrainConfig, WarmStartConfig, config_from_json
 from robot_rl.training.presets import PRESETS
 
 CUSTOM = TrainConfig(
@@ -80,3 +80,4 @@ def test_the_range_of_one_reward_is_refused_where_there_are_more(agent, env):
         replace(config, env=env)
     free = {agent: replace(getattr(config, agent), target_clip=(0.0, 50.0))}
     assert replace(config, env=env, **free).env == env
+    assert replace(config, env=env, reward=RewardConfig(source="classifier")).env == env  # which then pays alone
