@@ -65,8 +65,10 @@ PEG_ALONE = f"{PEG} --demos.episodes 0 --evaluation.every 250"
 PEG_FEW = f"{PEG} --demos.episodes 5 --env-steps 2000 --evaluation.every 100"
 PEG_SOON = f"{PEG} --env-steps 1500 --evaluation.every 100"
 PERSON = "--teleop simulated"
+CURVE = "--evaluation.no-sampled --evaluation.videos 0"
+"""Only the curve: sampled actions are not measured, and nothing is filmed."""
 SEEN = (
-    "pick_lift_pixels --reward.source env --env-steps 1000 --evaluation.every 500 --evaluation.no-sampled --evaluation.videos 0"
+    f"pick_lift_pixels --reward.source env --env-steps 1000 --evaluation.every 500 {CURVE}"
     " --evaluation.final-episodes 40 --warm-start.critic-steps 500 --sac.utd-ratio 2"
     " --evaluation.no-regrasp --reward.no-look-around --reward.success-episodes 20 --sac.vision.goal.steps 1000"
 )
@@ -74,7 +76,6 @@ SEEN = (
 FEATURES = f"{SEEN} --sac.vision.policy-sees features --mirror y --sac.vision.hidden-share 0.2"
 NO_CLONING = "--warm-start.clone-steps 0 --warm-start.critic-steps 0"
 NO_BC_TERM = "--sac.bc-weight 0 --sac.bc-weight-min 0"
-CURVE = "--evaluation.no-sampled --evaluation.videos 0"
 HIL_SERL = (
     f"{NO_CLONING} {NO_BC_TERM} --mirror --no-self-imitation --sac.discount 0.97 --sac.n-step 1 --sac.activation tanh"
     " --sac.hidden-dims 256 256 --sac.num-critics 2 --sac.num-min-critics 2 --sac.actor-q mean --sac.target-clip None"
@@ -85,10 +86,7 @@ HIL_SERL = (
 
 
 def _ten_demonstrations(env_steps: int, every: int) -> str:
-    return (
-        f"--demos.episodes 10 --env-steps {env_steps} --warm-start.clone-steps 4000"
-        f" --evaluation.every {every} --evaluation.no-sampled --evaluation.videos 0"
-    )
+    return f"--demos.episodes 10 --env-steps {env_steps} --warm-start.clone-steps 4000 --evaluation.every {every} {CURVE}"
 
 
 SHARED = _ten_demonstrations(1000, every=50)

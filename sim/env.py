@@ -123,7 +123,7 @@ def simulated(env: Env) -> SimEnv:
 
 
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
-    if options.success_rule is not None or options.action_repeat != 1:
+    if options.is_for_foreign:
         raise ConfigError(f"{task.name}: success_rule and action_repeat are for environments that are not ours")
     if options.regrasp and task.empty_opening == 0.0:
         raise ConfigError(

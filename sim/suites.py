@@ -131,8 +131,7 @@ def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
     """
     prefer_headless_gl()
     try:
-        import metaworld  # noqa: F401 (registers its environments)
-        from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+        from metaworld.env_dict import ALL_V3_ENVIRONMENTS  # which registers the environments, too
     except ImportError as error:
         raise ConfigError(_missing(f"metaworld:{task}", "metaworld", "metaworld", error)) from error
     known = list(ALL_V3_ENVIRONMENTS)

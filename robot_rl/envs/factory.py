@@ -69,8 +69,8 @@ def make_env(name: str, options: EnvOptions | None = None) -> Env:
         ConfigError: If there is no such environment; the message lists what exists.
     """
     options = options or EnvOptions()
-    prefix, _, rest = name.partition(":")
-    if prefix in SUITES and (rest or ":" in name):
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in SUITES:
         if not rest:
             raise ConfigError(f"environment {name!r} lacks what comes after {prefix}:")
         return resolve(prefix, SUITES, "suite")(rest, options)

@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, pip_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class _Provider:
     prefixes: tuple[str, ...]
     module: str
     install: str
-    """what to give to `pip install`"""
+    """the command that installs it"""
     note: str = ""
     """what to know when an environment of it cannot be built"""
 
@@ -31,13 +31,13 @@ _PROVIDERS = (
     _Provider(
         ("AdroitHand", "AntMaze", "Fetch", "FrankaKitchen", "Hand", "PointMaze"),
         "gymnasium_robotics",
-        "-c constraints.txt -e '.[gymnasium-robotics]'",
+        pip_line("gymnasium-robotics"),
         note="gymnasium-robotics 1.4's Fetch, Hand and FrankaKitchen need mujoco<=3.11",
     ),
-    _Provider(("Panda",), "panda_gym", "panda-gym"),
-    _Provider(("gym_aloha/",), "gym_aloha", "gym-aloha"),
-    _Provider(("gym_hil/",), "gym_hil", "gym-hil"),
-    _Provider(("gym_pusht/",), "gym_pusht", "gym-pusht"),
+    _Provider(("Panda",), "panda_gym", "pip install panda-gym"),
+    _Provider(("gym_aloha/",), "gym_aloha", "pip install gym-aloha"),
+    _Provider(("gym_hil/",), "gym_hil", "pip install gym-hil"),
+    _Provider(("gym_pusht/",), "gym_pusht", "pip install gym-pusht"),
 )
 
 
@@ -99,7 +99,7 @@ def _import(provider: _Provider, env_id: str) -> None:
         importlib.import_module(provider.module)
     except ImportError as error:
         raise ConfigError(
-            f"gymnasium:{env_id} comes with {provider.module} ({error}); install it: pip install {provider.install}"
+            f"gymnasium:{env_id} comes with {provider.module} ({error}); install it: {provider.install}"
         ) from error
 
 

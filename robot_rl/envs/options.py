@@ -65,6 +65,11 @@ class EnvOptions:
     viewer: bool = False
     """open MuJoCo's viewer (needs a display)"""
 
+    @property
+    def is_for_foreign(self) -> bool:
+        """Whether something is asked for that only environments that are not ours can do."""
+        return self.success_rule is not None or self.action_repeat != 1
+
     def __post_init__(self) -> None:
         if self.image_size < 8:
             raise ConfigError(f"image_size {self.image_size} is below 8 pixels")

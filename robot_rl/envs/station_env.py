@@ -57,8 +57,7 @@ class StationEnv(RobotEnv):
             ConfigError: If the file has no task, or the options ask for what a station cannot do.
         """
         simulated = options.randomize or options.viewer
-        foreign = options.success_rule is not None or options.action_repeat != 1
-        if simulated or foreign or options.reward != "sparse":
+        if simulated or options.is_for_foreign or options.reward != "sparse":
             raise ConfigError(
                 f"{station.source}: randomize, viewer, success_rule, action_repeat and reward are not for stations; "
                 "[task.reward] says how success is told"

@@ -3,7 +3,6 @@
 import errno
 import json
 import logging
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from robot_rl.data import episode_writer, zarr_array
 from robot_rl.data.episode_writer import DISCARDED_PREFIX, EpisodeWriter
 from robot_rl.data.episodes import list_discarded, list_episodes, list_open, load_dataset, read_episode, recover
 from robot_rl.data.replay import ReplayBuffer
-from robot_rl.data.spec_json import check_same_spec, spec_from_json, spec_to_json
 from robot_rl.errors import DatasetError, SpecMismatch
 from robot_rl.specs import ActionSpec, ArraySpec, EnvSpec
 from robot_rl.types import EpisodeInfo, Transition
@@ -331,12 +329,6 @@ def test_another_spec_is_refused_showing_both(tmp_path):
         load_dataset(tmp_path, EnvSpec("counting", OBS, SPEC.action, 0.1, 50))
 
 
-def test_a_mismatch_by_repeated_actions_says_so():
-    repeated = replace(SPEC, control_dt=0.5, extra={"action_repeat": "2"})
-    with pytest.raises(SpecMismatch, match=r"control_dt: 0.25 s instead of 0.5 s \(action_repeat 1 instead of 2\)"):
-        check_same_spec(SPEC, repeated, "an episode")
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -393,10 +385,6 @@ def test_a_full_disk_is_named_and_complete_episodes_stay(tmp_path, monkeypatch):
     writer.add(step(200))
     writer.end_episode()
     assert first_states(load_dataset(tmp_path, SPEC, on_damage=lambda path, error: None)) == [0, 200]
-
-
-def test_a_spec_survives_json():
-    assert spec_from_json(json.loads(json.dumps(spec_to_json(SPEC)))) == SPEC
 
 
 def test_replay_takes_a_loaded_episode(tmp_path):
