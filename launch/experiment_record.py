@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from robot_rl.atomic_file import write_json
 from robot_rl.csv_table import write_rows
 from robot_rl.errors import RunError
 from robot_rl.plain import differences, to_plain
+from robot_rl.provenance import processor
 from robot_rl.runs import CONFIG, ENVIRONMENT, EVALUATIONS, RunFolder
 from robot_rl.training.config import config_from_json
 from robot_rl.training.curves import Curve, read_curve
@@ -23,6 +23,8 @@ from robot_rl.training.curves import Curve, read_curve
 log = logging.getLogger("experiments")
 
 SUMMARY = "summary.json"
+WHERE = ("device", "threads")
+"""Settings of what computes a run, which its study leaves open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Record:
     git: str
     """short revision, `+changes` if the checkout had some"""
     cpu: str
+    """processor, and the GPU if one was used"""
     date: str
     """on which it was started, ISO"""
     summary: dict[str, Any]
@@ -66,7 +69,7 @@ def keep_record(run: StudyRun, finished: RunFolder, docs: Path) -> None:
             "command": command_of(run),
             "git": git["revision"][:10] + "+changes" * bool(git["dirty"]),
             # A record that is made again, perhaps elsewhere, keeps the processor on which the run took place.
-            "cpu": known["cpu"] if known.get("date") == session["started_at"] else cpu_model(),
+            "cpu": known["cpu"] if known.get("date") == session["started_at"] else _computer(finished, session),
             "date": session["started_at"],
             "summary": finished.summary,
         },
@@ -102,22 +105,20 @@ def _outdated(run: StudyRun, settings: Mapping[str, Any], folder: Path, values: 
 
 
 def deviations(made: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """Return in what a run's configuration differs from `settings`; a setting that it lacks came later, and has its default.
+    """Return in what a run's configuration differs from `settings`, `WHERE` apart.
+
+    A setting that it lacks came later, and has its default.
 
     Raises:
         RunError: If it is none that this version can read.
     """
-    return "; ".join(differences(to_plain(config_from_json(made)), settings).values())
+    differing = differences(to_plain(config_from_json(made)), settings)
+    return "; ".join(text for name, text in differing.items() if name not in WHERE)
 
 
-def cpu_model() -> str:
-    """Return what the processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+def _computer(finished: RunFolder, session: Mapping[str, Any]) -> str:
+    gpu = None if finished.config["device"] == "cpu" else session.get("gpu")
+    return " with ".join(filter(None, (session.get("processor") or processor(), gpu)))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

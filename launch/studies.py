@@ -98,11 +98,14 @@ NEVER_CLONED = ("tdmpc2",)
 """Of them, those that take demonstrations for experience and nothing else."""
 OURS = f"{PEG} {_ten_demonstrations(600, every=100)} --agent modem"
 """For ablations: it is at the start that they differ."""
-RARELY = f"{_ten_demonstrations(600, every=600)} --evaluation.episodes 10 --evaluation.final-episodes 20"
-"""The same for plans that take half a second."""
 
 
-def _published(task: str, name: str, budget: str = SHARED) -> str:
+def _rarely_evaluated(env_steps: int, every: int) -> str:
+    """The same for the published planners, whose plans cost more than anything else in a training."""
+    return f"{_ten_demonstrations(env_steps, every)} --evaluation.episodes 10 --evaluation.final-episodes 20"
+
+
+def _published(task: str, name: str, budget: str) -> str:
     changes = settings("modem", PUBLISHED[name], PRESETS[task][1].modem)
     start = f"{NO_CLONING} " if name in NEVER_CLONED else ""
     unturned = "--no-turn " if PRESETS[task][1].turn else ""
@@ -112,7 +115,8 @@ def _published(task: str, name: str, budget: str = SHARED) -> str:
 def _agents(task: str) -> dict[str, str]:
     """Return the agents of `second_agent` on one task, by variant."""
     agents = {"sac": f"{task} {SHARED}", "sac_person": f"{task} {SHARED} {PERSON}"}
-    agents |= {name: _published(task, name) for name in PUBLISHED} | {"ours": f"{task} {SHARED} --agent modem"}
+    agents |= {name: _published(task, name, _rarely_evaluated(1000, every=500)) for name in PUBLISHED}
+    agents["ours"] = f"{task} {SHARED} --agent modem"
     return {f"{task}_{name}": arguments for name, arguments in agents.items()}
 
 
@@ -223,7 +227,7 @@ STUDIES = {
                 "one_step_targets": f"{OURS} --modem.td-lambda 0",
                 "no_model_pretraining": f"{OURS} --modem.no-pretrain-model",
                 "no_averaging": f"{OURS} --modem.average-tau 1",
-                "modem": _published(PEG, "modem", RARELY),
+                "modem": _published(PEG, "modem", _rarely_evaluated(600, every=600)),
             },
         ),
     )
