@@ -29,8 +29,11 @@ SUITES = {
 }
 """Prefixes of `suite:id` names to functions (id, options) -> environment; `station:<file>` is a robot."""
 
-SUITE_DEMONSTRATORS = {"metaworld": "sim.metaworld_expert:scripted"}
-"""Suites that come with scripted demonstrators, to functions (env, seed) -> policy."""
+SUITE_DEMONSTRATORS = {
+    "metaworld:": "sim.metaworld_expert:scripted",
+    "gymnasium:AdroitHandDoor": "sim.adroit_expert:scripted",
+}
+"""How the names of suites' environments begin that have scripted demonstrators, to functions (env, seed) -> policy."""
 
 
 class Env(Protocol):
@@ -87,7 +90,7 @@ def make_demonstrator(policy: str, env_name: str, env: Env, seed: int) -> Policy
     """Return the policy that demonstrates.
 
     Args:
-        policy: `scripted`, for our tasks and `metaworld:<task>`, or `package.module:factory` called with (env, seed).
+        policy: `scripted`, for our tasks, `metaworld:<task>` and Adroit's door, or `package.module:factory` called with (env, seed).
         env_name: As given to `make_env`.
         env: What it acts in.
         seed: Decides what the demonstrator draws.
@@ -97,9 +100,9 @@ def make_demonstrator(policy: str, env_name: str, env: Env, seed: int) -> Policy
     """
     if policy != "scripted":
         return resolve(policy, {"scripted": ""}, "policy")(env, seed)
-    prefix = env_name.partition(":")[0]
-    target = f"{TASKS[env_name]}:scripted" if env_name in TASKS else SUITE_DEMONSTRATORS.get(prefix)
+    foreign = (target for start, target in SUITE_DEMONSTRATORS.items() if env_name.startswith(start))
+    target = f"{TASKS[env_name]}:scripted" if env_name in TASKS else next(foreign, None)
     if target is None:
-        known = ", ".join([*sorted(TASKS), *(f"{suite}:<task>" for suite in SUITE_DEMONSTRATORS)])
+        known = ", ".join([*sorted(TASKS), *(f"{start}..." for start in SUITE_DEMONSTRATORS)])
         raise ConfigError(f"{env_name!r} has no scripted demonstrator; known: {known}; or give 'package.module:factory'")
     return resolve(target, {}, "demonstrator")(env, seed)

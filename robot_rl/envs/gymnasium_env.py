@@ -42,6 +42,8 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
     env_spec: EnvSpec
     observation_space: gym.spaces.Dict
     action_space: gym.spaces.Box
+    action_repeat: int
+    """the foreign environment's steps that an action lasts"""
     native_obs: Any = None
     """the foreign environment's own observation, for demonstrators that know it; None before the first `reset`"""
 
@@ -91,22 +93,27 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         self.ends_at_success = self._is_sparse and options.end_at_success
         rule = choose_rule(options.success_rule, _probe(self._env), self._name, is_required=self._is_sparse)
         self._is_success = rule
-        self._repeat = options.action_repeat
+        self.action_repeat = options.action_repeat
         self._steps = 0
         self._return = 0.0
-        length = options.max_steps or math.ceil((max_steps or _registered_max_steps(self._env, self._name)) / self._repeat)
+        length = options.max_steps or math.ceil((max_steps or _registered_max_steps(self._env, self._name)) / self.action_repeat)
         self.env_spec = EnvSpec(
             name=self._name,
             obs=self._observed(),
             action=ActionSpec(tuple(f"action/{index}" for index in range(self._low.size))),
-            control_dt=_control_dt(self._env) * self._repeat,
+            control_dt=_control_dt(self._env) * self.action_repeat,
             max_steps=length,
-            extra={"success_rule": str(rule), "reward": options.reward, "action_repeat": str(self._repeat)},
+            extra={"success_rule": str(rule), "reward": options.reward, "action_repeat": str(self.action_repeat)},
         )
         self.observation_space = gym.spaces.Dict({key: _space(spec) for key, spec in self.env_spec.obs.items()})
         self.action_space = gym.spaces.Box(-1.0, 1.0, (self._low.size,), np.float32)
         self.render_mode = "rgb_array"
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": max(1, round(1.0 / self.env_spec.control_dt))}
+
+    @property
+    def foreign(self) -> gym.Env:
+        """The foreign environment itself, for demonstrators that know it."""
+        return self._env
 
     def _observed(self) -> dict[str, ArraySpec]:
         """Return what is observed. Raises ConfigError if that is nothing."""
@@ -138,7 +145,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         """
         action = _checked(action, self._low.size, self._name)
         native_action, earned, success = self._stretch(action), 0.0, False
-        for _ in range(self._repeat):
+        for _ in range(self.action_repeat):
             self.native_obs, reward, terminated, truncated, info = self._env.step(native_action)
             earned += float(reward)
             self._return += float(reward)
