@@ -30,8 +30,8 @@ class RecordConfig:
     out: Path
     """folder of the dataset"""
     policy: str | None = None
-    """who acts: `scripted` (our tasks, Meta-World), or `package.module:factory` called with (env, seed); None: `scripted`, or
-    nobody where a person drives"""
+    """who acts: `scripted` (our tasks, Meta-World, Adroit's door), or `package.module:factory` called with (env, seed); None:
+    `scripted`, or nobody where a person drives"""
     teleop: str | None = None
     """who drives: keyboard, gamepad, spacemouse, leader, browser, or package.module:Device; None or `scripted`: the policy.
     `simulated`: a scripted person takes over from the policy"""

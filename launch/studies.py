@@ -190,6 +190,13 @@ STUDIES = {
             seeds=(0,),
         ),
         Study(
+            "adroit_door",
+            "Do our agents open Adroit's door from 25 planned demonstrations and a sparse reward? (Steps are actions, each of"
+            " which lasts two of the simulator's. Curves, no bar.)",
+            {agent: f"adroit_door --agent {agent} {CURVE}" for agent in ("sac", "modem")},
+            seeds=(0,),
+        ),
+        Study(
             "ablation_peg_insert",
             "Which parts of the default make it learn peg_insert safely and fast? Each variant lacks or changes one.",
             {

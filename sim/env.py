@@ -124,7 +124,7 @@ def simulated(env: Env) -> SimEnv:
 
 def _env_config(task: Task, options: EnvOptions) -> RobotEnvConfig:
     if options.is_for_foreign:
-        raise ConfigError(f"{task.name}: success_rule and action_repeat are for environments that are not ours")
+        raise ConfigError(f"{task.name}: success_rule, action_repeat and from_hand are for environments that are not ours")
     if options.regrasp and task.empty_opening == 0.0:
         raise ConfigError(
             f"regrasp is for tasks in which something is grasped, and in {task.name} nothing is; "

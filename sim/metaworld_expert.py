@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,12 +40,12 @@ def scripted(env: Env, _seed: int) -> Policy:
 
 
 class MetaworldExpert:
-    """Acts by the environment's own observation, so it demonstrates beside policies that see only images, too."""
+    """Acts by Meta-World's own observation, so it demonstrates beside policies that see anything else, or only images."""
 
     version = 0
 
     def __init__(self, env: GymnasiumEnv, expert: ForeignPolicy) -> None:
-        self._env = env
+        self._room: Any = env.foreign
         self._expert = expert
 
     def begin_episode(self) -> None:
@@ -53,4 +53,4 @@ class MetaworldExpert:
 
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
         """Return an action float32 [4], clipped to [-1, 1]: the hand's motion in x, y, z, and the gripper's effort."""
-        return np.clip(self._expert.get_action(self._env.native_obs), -1.0, 1.0).astype(np.float32)
+        return np.clip(self._expert.get_action(self._room.room_obs), -1.0, 1.0).astype(np.float32)

@@ -25,6 +25,8 @@ UNLIMITED = 1e10
 """mjMAXVAL: what dm_control gives as bound of a control that has none"""
 METAWORLD_MAX_STEPS = 500
 """steps after which Meta-World refuses to go on"""
+OBJECTS = (slice(4, 7), slice(11, 14))
+"""where Meta-World's observation has the places of its objects"""
 VIDEO_CAMERA = "corner2"
 """Meta-World's camera for videos"""
 VIDEO_SIZE = 256
@@ -124,7 +126,8 @@ def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
 
     Args:
         task: For example `assembly-v3`, or `assembly`.
-        options: Of several cameras each is rendered with its own view; success is Meta-World's own.
+        options: Of several cameras each is rendered with its own view; success is Meta-World's own. With `from_hand` the
+            state is called `state/from_hand`, so that experience of both is told apart.
 
     Raises:
         ConfigError: If Meta-World is missing, there is no such task, or the episode is too long for it.
@@ -151,11 +154,12 @@ def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
             width=size,
             height=size,
             disable_env_checker=True,
-        )
+        ),
+        is_from_hand=options.from_hand,
     )
     return GymnasiumEnv(
         env,
-        options,
+        replace(options, from_hand=False),
         name=f"metaworld:{versioned}",
         max_steps=METAWORLD_MAX_STEPS,
         cameras={camera: env.renderer(camera) for camera in env.cameras},
@@ -165,8 +169,14 @@ def make_metaworld(task: str, options: EnvOptions) -> GymnasiumEnv:
 class _MetaWorld(gym.Wrapper):
     """Corrects three habits of Meta-World: `reset(seed)` draws the layout, any camera renders, and right side up."""
 
-    def __init__(self, env: gym.Env) -> None:
+    room_obs: np.ndarray
+    """Meta-World's own observation, with all places in room coordinates, whatever is observed"""
+
+    def __init__(self, env: gym.Env, *, is_from_hand: bool) -> None:
         super().__init__(env)
+        self._is_from_hand = is_from_hand
+        if is_from_hand:
+            self.observation_space = gym.spaces.Dict({"from_hand": gym.spaces.Box(-np.inf, np.inf, (39,), np.float64)})
         env.reset()  # chooses one of MT1's layouts, for the last time
         env.get_wrapper_attr("toggle_sample_tasks_on_reset")(False)
         self.unwrapped._freeze_rand_vec = False  # type: ignore[attr-defined]
@@ -176,7 +186,17 @@ class _MetaWorld(gym.Wrapper):
         """Start an episode."""
         if seed is not None:
             self.unwrapped.seed(seed)  # type: ignore[attr-defined]
-        return self.env.reset(seed=seed, options=options)
+        obs, info = self.env.reset(seed=seed, options=options)
+        return self._seen(obs), info
+
+    def step(self, action: np.ndarray) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Advance one step."""
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return self._seen(obs), reward, terminated, truncated, info
+
+    def _seen(self, obs: np.ndarray) -> Any:
+        self.room_obs = obs
+        return {"from_hand": seen_from_hand(obs)} if self._is_from_hand else obs
 
     @property
     def cameras(self) -> list[str]:
@@ -199,6 +219,21 @@ class _MetaWorld(gym.Wrapper):
     def render(self) -> Any:
         """Return what `VIDEO_CAMERA` sees."""
         return self.renderer(VIDEO_CAMERA)()
+
+
+def seen_from_hand(room_obs: np.ndarray) -> np.ndarray:
+    """Return Meta-World's observation [39] with places of objects and goal from the hand, m, and motions since the step before.
+
+    Of the hand itself the place in the room stays: table and walls do not move. An object that is not there stays zero.
+
+    Args:
+        room_obs: Hand [3], gripper opening, two objects [3 + 4 each]; the same 18 of the step before; goal [3].
+    """
+    now, before, goal = room_obs[:18], room_obs[18:36], room_obs[36:]
+    hand, seen = now[:3], now.copy()
+    for at in OBJECTS:
+        seen[at] -= hand if now[at].any() else 0.0
+    return np.concatenate([seen, now - before, goal - hand])
 
 
 def _missing(name: str, package: str, extra: str, error: ImportError) -> str:

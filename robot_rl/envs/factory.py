@@ -90,7 +90,7 @@ def make_demonstrator(policy: str, env_name: str, env: Env, seed: int) -> Policy
     """Return the policy that demonstrates.
 
     Args:
-        policy: `scripted`, for our tasks, `metaworld:<task>` and Adroit's door, or `package.module:factory` called with (env, seed).
+        policy: `scripted`, for our tasks, Meta-World's and Adroit's door, or `package.module:factory` called with (env, seed).
         env_name: As given to `make_env`.
         env: What it acts in.
         seed: Decides what the demonstrator draws.

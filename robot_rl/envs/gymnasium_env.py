@@ -44,8 +44,6 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
     action_space: gym.spaces.Box
     action_repeat: int
     """the foreign environment's steps that an action lasts"""
-    native_obs: Any = None
-    """the foreign environment's own observation, for demonstrators that know it; None before the first `reset`"""
 
     def __init__(
         self,
@@ -96,7 +94,9 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         self.action_repeat = options.action_repeat
         self._steps = 0
         self._return = 0.0
-        length = options.max_steps or math.ceil((max_steps or _registered_max_steps(self._env, self._name)) / self.action_repeat)
+        length = options.max_steps or math.ceil(
+            (max_steps or _registered_max_steps(self._env, self._name)) / self.action_repeat
+        )
         self.env_spec = EnvSpec(
             name=self._name,
             obs=self._observed(),
@@ -129,10 +129,10 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
-        self.native_obs, info = self._env.reset(seed=seed, options=options)
+        obs, info = self._env.reset(seed=seed, options=options)
         self._steps = 0
         self._return = 0.0
-        return self._observe(self.native_obs), {**info, "stamp": 0.0}
+        return self._observe(obs), {**info, "stamp": 0.0}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Advance one control step.
@@ -146,7 +146,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         action = _checked(action, self._low.size, self._name)
         native_action, earned, success = self._stretch(action), 0.0, False
         for _ in range(self.action_repeat):
-            self.native_obs, reward, terminated, truncated, info = self._env.step(native_action)
+            obs, reward, terminated, truncated, info = self._env.step(native_action)
             earned += float(reward)
             self._return += float(reward)
             success = self._is_success(info, float(reward), self._return) or success
@@ -156,7 +156,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         terminated = bool(terminated) or (self.ends_at_success and success)
         truncated = bool(truncated) or self._steps >= self.env_spec.max_steps
         paid = float(success) if self._is_sparse else earned
-        return self._observe(self.native_obs), paid, terminated, truncated, {**info, **self._step_info(action, success)}
+        return self._observe(obs), paid, terminated, truncated, {**info, **self._step_info(action, success)}
 
     def render(self) -> np.ndarray:
         """Return an image uint8 [H, W, 3], RGB, at the foreign environment's own size."""
@@ -206,10 +206,12 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
 
 
 def _refuse_simulation_options(options: EnvOptions, owner: str) -> None:
-    """Raise ConfigError if an option was given that only our simulated tasks have."""
+    """Raise ConfigError if an option was given that only other environments have."""
     for option in ("regrasp", "randomize", "viewer"):
         if getattr(options, option):
             raise ConfigError(f"{owner}: option {option} works with our simulated tasks only")
+    if options.from_hand:
+        raise ConfigError(f"{owner}: option from_hand works with Meta-World only")
 
 
 def _action_bounds(space: gym.Space, owner: str) -> tuple[np.ndarray, np.ndarray]:

@@ -55,6 +55,8 @@ class EnvOptions:
     """steps after which an episode is truncated; None: the environment's own"""
     action_repeat: int = 1
     """steps of an environment that is not ours for which an action lasts; dense rewards are added up"""
+    from_hand: bool = False
+    """Meta-World: objects and goal as seen from the hand, and the step before as a motion, instead of places in the room"""
     success_rule: str | None = None
     """how success is read in environments that are not ours: an info key, or `reward>=X` or `return>=X`"""
     regrasp: bool = False
@@ -68,7 +70,7 @@ class EnvOptions:
     @property
     def is_for_foreign(self) -> bool:
         """Whether something is asked for that only environments that are not ours can do."""
-        return self.success_rule is not None or self.action_repeat != 1
+        return self.success_rule is not None or self.action_repeat != 1 or self.from_hand
 
     def __post_init__(self) -> None:
         if self.image_size < 8:

@@ -59,7 +59,7 @@ class StationEnv(RobotEnv):
         simulated = options.randomize or options.viewer
         if simulated or options.is_for_foreign or options.reward != "sparse":
             raise ConfigError(
-                f"{station.source}: randomize, viewer, success_rule, action_repeat and reward are not for stations; "
+                f"{station.source}: randomize, viewer, success_rule, action_repeat, from_hand and reward are not for stations; "
                 "[task.reward] says how success is told"
             )
         self.station, self.devices = station, devices or Devices.of(station)

@@ -33,6 +33,19 @@ PUSH_MODEL = replace(
 )
 PICK_MODEL = replace(MODEL, bc_halving_steps=100, eval_action="planner")
 LIFT_MODEL = replace(PICK_MODEL, bc_weight_min=3.0)  # let go altogether, it unlearns lifting after 850 steps
+SLOW = replace(
+    SACConfig.from_demonstrations(), discount=0.98, utd_ratio=1.0, clone_noise=0.2, bc_halving_steps=2000, bc_weight_min=1.0
+)
+"""For 50,000 steps: demonstrations are let go of ten times as slowly as where a thousand have to do."""
+SLOW_MODEL = replace(
+    MODEL,
+    discount=SLOW.discount,
+    explore_action="policy",
+    utd_ratio=0.5,
+    clone_noise=SLOW.clone_noise,
+    bc_halving_steps=SLOW.bc_halving_steps,
+    bc_weight_min=SLOW.bc_weight_min,
+)
 TELLS_GOAL = VisionConfig(num_crops=1, policy_sees="goal")
 # Its own grasps are off by centimetres, and would teach that. Cubes are seen from everywhere, which takes longer to learn.
 TELLS_GRASP = replace(TELLS_GOAL, goal=GoalConfig(steps=1500, refit_every=0))
@@ -131,30 +144,24 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         "any Meta-World task: --task metaworld:<task>; from state and 5 demonstrations of its expert",
         TrainConfig(
             task="metaworld:assembly",
-            env=EnvOptions(action_repeat=2, max_steps=100),  # as TD-MPC2 and MoDem
+            env=EnvOptions(action_repeat=2, max_steps=100, from_hand=True),  # repeated as by TD-MPC2 and MoDem
             demos=DemoConfig(episodes=5),
             env_steps=50_000,
-            # Layouts are given in room coordinates, and critics know them by heart before they know why an episode failed: the
-            # demonstrations are let go of ten times as slowly as elsewhere (docs/experiments/metaworld_recipe.md).
-            sac=replace(
-                SACConfig.from_demonstrations(),
-                discount=0.98,
-                target_entropy=-8.0,
-                utd_ratio=1.0,
-                clone_noise=0.2,
-                bc_halving_steps=2000,
-                bc_weight_min=1.0,
-            ),
-            modem=replace(
-                MODEL,
-                discount=0.98,
-                explore_action="policy",
-                utd_ratio=0.5,
-                clone_noise=0.2,
-                bc_halving_steps=2000,
-                bc_weight_min=1.0,
-            ),
+            sac=replace(SLOW, target_entropy=-8.0),
+            modem=SLOW_MODEL,
             evaluation=EvaluationConfig(every=5000),
+        ),
+    ),
+    "adroit_door": (
+        "open a door with a hand of 24 joints; from state and 25 demonstrations planned in the simulator",
+        TrainConfig(
+            task="gymnasium:AdroitHandDoorSparse-v1",
+            env=EnvOptions(action_repeat=2, max_steps=100),
+            demos=DemoConfig(episodes=25),
+            env_steps=50_000,
+            sac=SLOW,
+            modem=SLOW_MODEL,
+            evaluation=EvaluationConfig(every=5000, final_episodes=20),  # its demonstrator plans for 7 s an episode
         ),
     ),
     "gymnasium": (

@@ -135,6 +135,33 @@ def test_metaworld_sparse_reward_follows_its_own_success(assembly):
     assert (reward, terminated, truncated, info["success"]) == (0.0, False, False, False)
 
 
+def test_metaworld_from_the_hand_tells_the_same_of_a_task_wherever_it_stands(assembly):
+    near = make_metaworld("assembly", EnvOptions(from_hand=True))
+    room, _ = assembly.reset(seed=5)
+    seen, _ = near.reset(seed=5)
+    assert set(seen) == {"state/from_hand"} != set(room), "so experience of both is never mixed"
+    assert seen["state/from_hand"].shape == room["state/obs"].shape == (39,)
+    action = np.array([0.5, -0.5, 0.0, 1.0], np.float32)
+    for env in (assembly, near):
+        env.step(action)
+    before, now = (env.step(action)[0] for env in (assembly, near))
+    room, seen = before["state/obs"].astype(float), now["state/from_hand"].astype(float)
+    hand = room[:3]
+    np.testing.assert_allclose(seen[:4], room[:4])
+    np.testing.assert_allclose(seen[4:7], room[4:7] - hand, atol=1e-6)
+    np.testing.assert_array_equal(seen[11:18], np.zeros(7), "there is no second object, neither here nor beside the hand")
+    np.testing.assert_allclose(seen[18:36], room[:18] - room[18:36], atol=1e-6)
+    np.testing.assert_allclose(seen[36:], room[36:] - hand, atol=1e-6)
+    near.close()
+
+
+def test_from_hand_is_for_metaworld(cartpole):
+    with pytest.raises(ConfigError, match="from_hand works with Meta-World only"):
+        make_dmc("cartpole-swingup", EnvOptions(reward="dense", from_hand=True))
+    with pytest.raises(ConfigError, match="from_hand are for environments that are not ours"):
+        make_env("reach", EnvOptions(from_hand=True))
+
+
 def test_metaworld_unknown_task_and_too_long_episode_are_refused():
     pytest.importorskip("metaworld")
     with pytest.raises(ConfigError, match=r"'asembly'.*assembly-v3"):
@@ -167,9 +194,11 @@ def test_metaworld_experts_demonstrate_whatever_the_policy_sees(task):
         actions, reward = solve(seeing, seed)
         assert (reward, actions.dtype, np.abs(actions).max()) == (1.0, np.float32, 1.0)
         assert len(actions) < 70
-    np.testing.assert_array_equal(solve(blind, seed)[0], actions)
-    seeing.close()
-    blind.close()
+    from_hand = make_metaworld(task, replace(options, from_hand=True))
+    for other in (blind, from_hand):
+        np.testing.assert_array_equal(solve(other, seed)[0], actions)
+    for env in (seeing, blind, from_hand):
+        env.close()
 
 
 def test_metaworld_experts_know_no_other_environment():

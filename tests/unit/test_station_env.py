@@ -185,7 +185,9 @@ def test_a_mistake_names_its_table_and_what_would_work(make, old, new, message):
 
 
 def test_what_only_simulations_can_do_is_refused(make):
-    with pytest.raises(ConfigError, match="randomize, viewer, success_rule, action_repeat and reward are not for stations"):
+    with pytest.raises(
+        ConfigError, match="randomize, viewer, success_rule, action_repeat, from_hand and reward are not for stations"
+    ):
         make(randomize=True)
 
 
