@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+log = logging.getLogger(__name__)
 
 
 class GracefulStop:
@@ -31,6 +34,7 @@ class GracefulStop:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         self._restore()
+        log.warning("stopping, once what is being done is done (cloning can take minutes); a second Ctrl-C stops at once")
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

@@ -8,12 +8,13 @@ from robot_rl.training.interrupt import GracefulStop
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_a_request(number):
+def test_the_first_signal_is_a_request_and_is_acknowledged(number, caplog):
     before = signal.getsignal(number)
     with GracefulStop() as stop:
         assert not stop.requested
         os.kill(os.getpid(), number)
         assert stop.requested
+    assert "a second Ctrl-C stops at once" in caplog.text
     assert signal.getsignal(number) is before
 
 
