@@ -101,7 +101,7 @@ OURS = f"{PEG} {_ten_demonstrations(600, every=100)} --agent modem"
 
 
 def _rarely_evaluated(env_steps: int, every: int) -> str:
-    """The same for the published planners, whose plans cost more than anything else in a training."""
+    """Of planners as published: their plans, most of which are made to measure them, cost more than all learning."""
     return f"{_ten_demonstrations(env_steps, every)} --evaluation.episodes 10 --evaluation.final-episodes 20"
 
 

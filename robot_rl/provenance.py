@@ -34,7 +34,7 @@ def describe() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": processor(),
         "cpu_count": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": _gpu(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "git": git_state(Path(__file__).parent),
     }
@@ -48,6 +48,13 @@ def processor() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor() or platform.machine())
+
+
+def _gpu() -> str | None:
+    try:
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    except RuntimeError:  # somebody else has it to themselves
+        return None
 
 
 def git_state(package: Path) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from robot_rl.types import Observation
 
 DOOR = "gymnasium:AdroitHandDoor"
 """How the names of the door's environments begin, with the sparse and the dense reward."""
-PLANS = 20
+PLANS = 30
 """motions that are tried at each step"""
 HORIZON_S = 0.16
 """how far a motion is looked at"""
@@ -23,6 +23,10 @@ SPREAD = 0.3
 """standard deviation of the motions that are tried around the last plan, in normalised actions"""
 PERSISTENCE = 0.8
 """correlation of this deviation from one of the simulator's control steps to the next: a hand that jitters grasps nothing"""
+FLEXION = 0.5
+"""of the fingers' range: how far they are bent in the posture that the hand is drawn back to"""
+DRAWN_BACK = 0.2
+"""by how much at each step; without, what does not matter would wander, and nobody could learn it"""
 TEMPERATURE = 0.3
 """of the motions' weights, in standard deviations of their costs"""
 END_WEIGHT = 0.5
@@ -65,12 +69,16 @@ class DoorOpener:
         self._substeps = self._door.frame_skip * env.action_repeat
         self._length = max(2, round(HORIZON_S / env.env_spec.control_dt))
         self._hinge, self._latch = (self._door.model.joint(name).qposadr[0] for name in ("door_hinge", "latch"))
-        self._plan = np.zeros((self._length, env.action_space.shape[0]))
+        names = [self._door.model.actuator(index).name for index in range(env.action_space.shape[0])]
+        start = (self._door.init_qpos[: len(names)] - self._door.act_mean) / self._door.act_rng
+        flexes = [name[2:4] in ("FF", "MF", "RF", "LF") and name[-1] in "012" for name in names]
+        self._rest = np.clip(np.where(flexes, 2.0 * FLEXION - 1.0, start), -1.0, 1.0)
+        self._drawn_back = np.array([0.0 if name.startswith("A_AR") else DRAWN_BACK for name in names])
+        self._plan = np.zeros((self._length, len(names)))
 
     def begin_episode(self) -> None:
-        """Plan from rest: every joint is to stay where it starts."""
-        rest = self._door.init_qpos[: self._plan.shape[1]]
-        self._plan[:] = np.clip((rest - self._door.act_mean) / self._door.act_rng, -1.0, 1.0)
+        """Plan from rest: the arm is to stay where it starts, the hand takes its posture."""
+        self._plan[:] = self._rest
 
     def act(self, obs: Observation, *, explore: bool) -> np.ndarray:
         """Return an action float32 [28] in [-1, 1]: where the arm's and the hand's joints are to go."""
@@ -80,6 +88,7 @@ class DoorOpener:
         weights = np.exp(-(costs - costs.min()) / (TEMPERATURE * max(costs.std(), 1e-6)))
         plan = np.einsum("m,mta->ta", weights / weights.sum(), motions)
         self._plan = np.concatenate([plan[1:], plan[-1:]])
+        self._plan += self._drawn_back * (self._rest - self._plan)
         return plan[0].astype(np.float32)
 
     def _deviations(self) -> np.ndarray:

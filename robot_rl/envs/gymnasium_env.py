@@ -211,7 +211,9 @@ def _refuse_simulation_options(options: EnvOptions, owner: str) -> None:
         if getattr(options, option):
             raise ConfigError(f"{owner}: option {option} works with our simulated tasks only")
     if options.from_hand:
-        raise ConfigError(f"{owner}: option from_hand works with Meta-World only; leave it out (in training: --env.no-from-hand)")
+        raise ConfigError(
+            f"{owner}: option from_hand works with Meta-World only; leave it out (in training: --env.no-from-hand)"
+        )
 
 
 def _action_bounds(space: gym.Space, owner: str) -> tuple[np.ndarray, np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-log = logging.getLogger(__name__)
+ACKNOWLEDGED = b"stopping after this step, or once cloning or measuring is done; a second Ctrl-C stops at once\n"
 
 
 class GracefulStop:
@@ -34,7 +35,8 @@ class GracefulStop:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         self._restore()
-        log.warning("stopping, once what is being done is done (cloning can take minutes); a second Ctrl-C stops at once")
+        with suppress(OSError):  # not by the log: nothing here may raise into whatever is being done
+            os.write(2, ACKNOWLEDGED)
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
