@@ -118,12 +118,17 @@ def replay(
 
 
 def check_playable(spec: EnvSpec, episode: StoredEpisode) -> None:
-    """Raise SpecMismatch unless an episode's actions mean the same in an environment of `spec`."""
+    """Raise SpecMismatch unless an episode's actions mean the same in an environment of `spec`, and its states are observed."""
     if episode.spec.action != spec.action:
         raise SpecMismatch(f"episode {episode.name} has actions {episode.spec.action}; {spec.name!r} takes {spec.action}")
     then, now = episode.spec.control_dt, spec.control_dt
     if abs(then - now) > 1e-6:
         raise SpecMismatch(f"episode {episode.name} was recorded every {then:g} s; {spec.name!r} acts every {now:g} s")
+    if episode.states() and not _shared(episode, spec):
+        raise SpecMismatch(
+            f"of what episode {episode.name} recorded ({', '.join(sorted(episode.spec.obs))}), {spec.name!r} observes nothing"
+            f" ({', '.join(sorted(spec.obs))}), so that nobody could tell whether it is the same"
+        )
 
 
 def _shared(episode: StoredEpisode, spec: EnvSpec) -> dict[str, np.ndarray]:

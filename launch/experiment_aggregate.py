@@ -63,7 +63,7 @@ def aggregate_section(methods: Mapping[str, ByTask]) -> str:
         (
             f"## Over tasks and seeds: {', '.join(tasks)}",
             "Interquartile means over the runs of all these tasks, with 95% bootstrap intervals in which seeds are drawn anew"
-            " within each task. Success is that of the final evaluation. Steps to 80% are those of the first evaluation at"
+            " within each task; a single one tells of no interval. Success is that of the final evaluation. Steps to 80% are those of the first evaluation at"
             " or above it, which is at 0 where the clone is as good; a run that never got there counts with its last step,"
             " which is too few.",
             table(columns, rows),
@@ -120,8 +120,9 @@ def _steps_or_last(record: Record) -> float:
 
 
 def _interval(strata: Sequence[Sequence[float]], *, percentage: bool) -> str:
-    middle = interquartile_mean([value for stratum in strata for value in stratum])
+    form = ".0%" if percentage else ".0f"
+    middle = format(interquartile_mean([value for stratum in strata for value in stratum]), form)
+    if all(len(stratum) < 2 for stratum in strata):
+        return middle  # of one seed a task nothing can be drawn anew
     low, high = stratified_interval(strata)
-    if percentage:
-        return f"{middle:.0%} ({low:.0%} to {high:.0%})"
-    return f"{middle:.0f} ({low:.0f} to {high:.0f})"
+    return f"{middle} ({low:{form}} to {high:{form}})"

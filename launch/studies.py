@@ -180,12 +180,14 @@ STUDIES = {
         ),
         Study(
             "metaworld",
-            "How far do our agents get on Meta-World from 5 demonstrations of its experts and a sparse reward? (Steps are"
-            " actions, each of which lasts two of the simulator's. Curves, no bar.)",
+            "How far do our agents get on Meta-World from 5 demonstrations of its experts and a sparse reward, seeing from the"
+            " hand, or in room coordinates as Meta-World does? (Steps are actions, each of which lasts two of the simulator's."
+            " Curves, no bar.)",
             {
-                f"{task.replace('-', '_')}_{agent}": f"metaworld --task metaworld:{task} --agent {agent} {CURVE}"
+                f"{task.replace('-', '_')}_{agent}{name}": f"metaworld --task metaworld:{task} --agent {agent} {CURVE}{view}"
                 for task in ("assembly", "stick-pull", "pick-place-wall")
                 for agent in ("sac", "modem")
+                for name, view in (("", ""), ("_room", " --env.no-from-hand"))
             },
             seeds=(0,),
         ),

@@ -25,8 +25,8 @@ UNLIMITED = 1e10
 """mjMAXVAL: what dm_control gives as bound of a control that has none"""
 METAWORLD_MAX_STEPS = 500
 """steps after which Meta-World refuses to go on"""
-OBJECTS = (slice(4, 7), slice(11, 14))
-"""where Meta-World's observation has the places of its objects"""
+OBJECTS = ((slice(4, 7), slice(7, 11)), (slice(11, 14), slice(14, 18)))
+"""where Meta-World's observation has places and quaternions of its objects"""
 VIDEO_CAMERA = "corner2"
 """Meta-World's camera for videos"""
 VIDEO_SIZE = 256
@@ -224,16 +224,20 @@ class _MetaWorld(gym.Wrapper):
 def seen_from_hand(room_obs: np.ndarray) -> np.ndarray:
     """Return Meta-World's observation [39] with places of objects and goal from the hand, m, and motions since the step before.
 
-    Of the hand itself the place in the room stays: table and walls do not move. An object that is not there stays zero.
+    Of the hand itself the place in the room stays: table and walls do not move. An object that is not there stays zero. The
+    step before is the simulator's, however many an action lasts.
 
     Args:
-        room_obs: Hand [3], gripper opening, two objects [3 + 4 each]; the same 18 of the step before; goal [3].
+        room_obs: Hand [3], gripper opening, two objects of place [3] and quaternion [4]; the same 18 of the step before;
+            goal [3].
     """
     now, before, goal = room_obs[:18], room_obs[18:36], room_obs[36:]
-    hand, seen = now[:3], now.copy()
-    for at in OBJECTS:
+    hand, seen, motion = now[:3], now.copy(), now - before
+    for at, turn in OBJECTS:
         seen[at] -= hand if now[at].any() else 0.0
-    return np.concatenate([seen, now - before, goal - hand])
+        if np.dot(now[turn], before[turn]) < 0.0:  # the same rotation has two quaternions
+            motion[turn] = now[turn] + before[turn]
+    return np.concatenate([seen, motion, goal - hand])
 
 
 def _missing(name: str, package: str, extra: str, error: ImportError) -> str:

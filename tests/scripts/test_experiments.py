@@ -191,7 +191,7 @@ def test_a_method_that_was_not_run_on_a_task_is_not_compared_there(script, confi
         repeat(script, study, config, start)
     page = (config.docs / "tiny.md").read_text()
     assert "## Over tasks and seeds: reach\n" in page
-    assert "| modem | 1 | 90% (90% to 90%) |" in page
+    assert "| modem | 1 | 90% | 500 | 1 of 1 |" in page, "one seed tells of no interval"
 
 
 def test_variants_of_one_task_are_compared_over_seeds(script, study, config):

@@ -11,7 +11,7 @@ from robot_rl.envs.factory import make_demonstrator, make_env
 from robot_rl.envs.options import EnvOptions
 from robot_rl.errors import ConfigError
 from sim.metaworld_expert import scripted
-from sim.suites import METAWORLD_MAX_STEPS, make_dmc, make_metaworld
+from sim.suites import METAWORLD_MAX_STEPS, make_dmc, make_metaworld, seen_from_hand
 
 DENSE = EnvOptions(reward="dense")
 
@@ -153,6 +153,13 @@ def test_metaworld_from_the_hand_tells_the_same_of_a_task_wherever_it_stands(ass
     np.testing.assert_allclose(seen[18:36], room[:18] - room[18:36], atol=1e-6)
     np.testing.assert_allclose(seen[36:], room[36:] - hand, atol=1e-6)
     near.close()
+
+
+def test_a_quaternion_that_changes_sign_is_no_motion():
+    obs = np.zeros(39)
+    obs[7:11], obs[25:29] = (0.6, 0.0, 0.0, 0.8), (-0.6, 0.0, 0.0, -0.8)
+    obs[4:7] = obs[22:25] = 0.1
+    np.testing.assert_array_equal(seen_from_hand(obs)[18:36], np.zeros(18))
 
 
 def test_from_hand_is_for_metaworld(cartpole):

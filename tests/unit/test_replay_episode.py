@@ -139,6 +139,15 @@ def test_actions_that_mean_something_else_are_refused_before_anything_moves(epis
     assert robot.sent == []
 
 
+def test_an_environment_that_sees_nothing_of_what_was_recorded_is_refused_before_anything_moves(episode):
+    robot = FakeRobot()
+    env = make(robot)
+    env.env_spec = replace(env.env_spec, obs={f"{key}_from_hand": entry for key, entry in env.env_spec.obs.items()})
+    with pytest.raises(SpecMismatch, match=r"of what episode .* recorded .*'robot' observes nothing"):
+        replay(env, episode)
+    assert robot.sent == []
+
+
 def test_a_fault_and_a_stop_cut_it_short_and_are_told(episode):
     robot = FakeRobot()
     report = replay(make(robot), episode, on_step=lambda number: number == 4 and robot.fail_next("command"))
