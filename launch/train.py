@@ -2,7 +2,7 @@
 
 python launch/train.py peg_insert --seed 1
 python launch/train.py peg_insert --teleop spacemouse --cockpit
-python launch/train.py gymnasium --task gymnasium:Pendulum-v1 --env-steps 20000
+python launch/train.py gymnasium --task gymnasium:InvertedPendulum-v5 --env.success-rule "return>=1000" --env-steps 10000
 python launch/train.py --resume runs/peg_insert/...
 """
 
