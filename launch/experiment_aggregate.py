@@ -63,9 +63,9 @@ def aggregate_section(methods: Mapping[str, ByTask]) -> str:
         (
             f"## Over tasks and seeds: {', '.join(tasks)}",
             "Interquartile means over the runs of all these tasks, with 95% bootstrap intervals in which seeds are drawn anew"
-            " within each task; a single one tells of no interval. Success is that of the final evaluation. Steps to 80% are those of the first evaluation at"
-            " or above it, which is at 0 where the clone is as good; a run that never got there counts with its last step,"
-            " which is too few.",
+            " within each task; where every task has a single one, there is no interval. Success is that of the final"
+            " evaluation. Steps to 80% are those of the first evaluation at or above it, which is at 0 where the clone is as"
+            " good; a run that never got there counts with its last step, which is too few.",
             table(columns, rows),
         )
     )
