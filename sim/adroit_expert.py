@@ -30,7 +30,7 @@ DRAWN_BACK = 0.2
 TEMPERATURE = 0.3
 """of the motions' weights, in standard deviations of their costs"""
 END_WEIGHT = 0.5
-"""what a motion's end counts, in its lengths"""
+"""what a motion's last state counts beside the mean of all"""
 TURNED = 1.2
 """rad: a latch that is turned this far lets the door go"""
 AJAR = 0.05

@@ -161,7 +161,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             env_steps=50_000,
             sac=SLOW,
             modem=SLOW_MODEL,
-            evaluation=EvaluationConfig(every=5000, final_episodes=20),  # its demonstrator plans for 7 s an episode
+            evaluation=EvaluationConfig(every=5000, final_episodes=20),  # its demonstrator plans for 5 s an episode
         ),
     ),
     "gymnasium": (
