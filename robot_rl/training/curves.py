@@ -95,7 +95,7 @@ def plot_success(
         axes.grid(alpha=0.25)
     figure.suptitle(title)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=120, pil_kwargs={"optimize": True})
 
 
 def pooled(runs: Sequence[Curve]) -> Curve | None:
