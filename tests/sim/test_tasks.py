@@ -354,5 +354,5 @@ def test_cubes_of_the_bin_lie_apart_and_the_nearest_other_is_seen():
 
 @pytest.mark.parametrize("options", [EnvOptions(action_repeat=2), EnvOptions(success_rule="reward>=1")])
 def test_options_of_foreign_environments_are_refused_rather_than_ignored(options):
-    with pytest.raises(ConfigError, match="reach: success_rule and action_repeat are for environments that are not ours"):
+    with pytest.raises(ConfigError, match="reach: success_rule, action_repeat and from_hand are for environments that are not ours"):
         make_env("reach", options)
