@@ -352,7 +352,9 @@ def test_cubes_of_the_bin_lie_apart_and_the_nearest_other_is_seen():
         assert math.dist(seen, middles[0]) == pytest.approx(min(math.dist(at, middles[0]) for at in middles[1:]), abs=1e-6)
 
 
-@pytest.mark.parametrize("options", [EnvOptions(action_repeat=2), EnvOptions(success_rule="reward>=1")])
+@pytest.mark.parametrize(
+    "options", [EnvOptions(action_repeat=2), EnvOptions(success_rule="reward>=1"), EnvOptions(from_hand=True)]
+)
 def test_options_of_foreign_environments_are_refused_rather_than_ignored(options):
-    with pytest.raises(ConfigError, match="reach: success_rule, action_repeat and from_hand are for environments that are not ours"):
+    with pytest.raises(ConfigError, match="reach: success_rule, action_repeat and from_hand are for environments that are not"):
         make_env("reach", options)
