@@ -77,7 +77,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
 
     def _configure(self, options: EnvOptions, max_steps: int | None, cameras: Mapping[str, Renderer]) -> None:
         """Set everything that depends on the foreign environment."""
-        _refuse_simulation_options(options, self._name)
+        _refuse_options_of_others(options, self._name)
         self._low, self._high = _action_bounds(self._env.action_space, self._name)
         self._cameras = _choose_cameras(options.cameras, cameras, self._name)
         self._image_size = options.image_size
@@ -205,7 +205,7 @@ class GymnasiumEnv(gym.Env[Observation, np.ndarray]):
         return np.asarray(picture, dtype=np.uint8)
 
 
-def _refuse_simulation_options(options: EnvOptions, owner: str) -> None:
+def _refuse_options_of_others(options: EnvOptions, owner: str) -> None:
     """Raise ConfigError if an option was given that only other environments have."""
     for option in ("regrasp", "randomize", "viewer"):
         if getattr(options, option):

@@ -356,5 +356,6 @@ def test_cubes_of_the_bin_lie_apart_and_the_nearest_other_is_seen():
     "options", [EnvOptions(action_repeat=2), EnvOptions(success_rule="reward>=1"), EnvOptions(from_hand=True)]
 )
 def test_options_of_foreign_environments_are_refused_rather_than_ignored(options):
-    with pytest.raises(ConfigError, match="reach: success_rule, action_repeat and from_hand are for environments that are not"):
+    message = "reach: success_rule, action_repeat and from_hand are for environments that are not ours"
+    with pytest.raises(ConfigError, match=message):
         make_env("reach", options)
